@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""The benchmark: loops and whole programs on acre, glibc and the peers, interleaved in one run. See README.md."""
+import argparse
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True  # the repository stays clean
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from suite import allocators, figures, measure, plot, programs, tables, workloads  # noqa: E402
+from suite.paths import built  # noqa: E402
+
+QUICK_ROUNDS, DEFAULT_ROUNDS = 2, 7
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", help="build folder, with libacre.so.1 and the bench programs")
+    parser.add_argument("--acre", default="", help="another file to measure as acre")
+    parser.add_argument("--rounds", type=int, help=f"how often everything runs (default {DEFAULT_ROUNDS})")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds: for a look, not for figures")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only workloads whose kind/name matches (loop/lifo)")
+    parser.add_argument("--allocators", default="", metavar="LIST", help="only these, by name, with commas")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE.so", help="one more peer")
+    parser.add_argument("--csv", metavar="FILE", help="raw samples (default: bench-samples.csv in the build folder)")
+    parser.add_argument("--svg", metavar="FILE", help="also a plot of the ratios")
+    parser.add_argument("--install", action="store_true", help="as root: install missing packages first")
+    parser.add_argument("--list", action="store_true", help="list the workloads and stop")
+    options = parser.parse_args()
+    if options.rounds is None:
+        options.rounds = QUICK_ROUNDS if options.quick else DEFAULT_ROUNDS
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    if any("=" not in peer for peer in options.peer):
+        parser.error("--peer: NAME=FILE.so")
+    return options
+
+
+def choose(options):
+    try:
+        pattern = re.compile(options.only)
+    except re.error as error:
+        sys.exit(f"bench: --only: {error}")
+    chosen = [w for w in workloads.LOOPS + programs.PROGRAMS if pattern.search(f"{w.kind}/{w.name}")]
+    if not chosen:
+        sys.exit(f"bench: no workload matches {options.only}")
+    return chosen
+
+
+def settle_packages(options, chosen, missing_peers):
+    """Installs or names what is missing; returns the workloads that can run."""
+    missing = workloads.missing_packages(chosen)
+    packages = sorted(set(missing) | {package for _, package in missing_peers})
+    if packages and options.install and os.geteuid() == 0:
+        workloads.install(packages)
+        return chosen, True
+    for name, package in missing_peers:
+        print(f"bench: no peer {name}: apt-get install {package}", file=sys.stderr)
+    for package, names in missing.items():
+        print(f"bench: without {', '.join(names)}: apt-get install {package}", file=sys.stderr)
+    absent = {name for names in missing.values() for name in names}
+    return [w for w in chosen if w.name not in absent], False
+
+
+def header(options, bench, chosen):
+    model = "unknown processor"
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.lower().startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    lines = [f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {platform.release()}, "
+             f"{options.rounds} rounds", f"the launcher adds at most {bench.floor_kib()} KiB to a peak"]
+    if "ACRE_OPTIONS" in os.environ:
+        lines.append(f"ACRE_OPTIONS={os.environ['ACRE_OPTIONS']}")
+    return "\n".join(lines + measure.describe(chosen))
+
+
+def run(options, work):
+    place = workloads.Place(work, built(options.build, "acre-bench-load"), os.path.join(HERE, "programs"))
+    chosen_workloads = choose(options)
+    chosen, missing_peers = allocators.gather(options, work, place.load_program)
+    chosen_workloads, installed = settle_packages(options, chosen_workloads, missing_peers)
+    if installed:
+        chosen, _ = allocators.gather(options, work, place.load_program)
+    if not any(a.name == allocators.ACRE for a in chosen):
+        print("bench: no acre here, only the peers are measured", file=sys.stderr)
+    bench = measure.Bench(built(options.build, "acre-bench-launch"), place)
+    print(header(options, bench, chosen), flush=True)
+    progress = measure.Progress(len(chosen_workloads) * len(chosen) * (options.rounds + 1))
+    failed = measure.check_all(bench, chosen_workloads, chosen, progress)
+    samples = measure.all_rounds(bench, chosen_workloads, chosen, options.rounds, failed, progress)
+    return figures.Results(chosen_workloads, chosen, samples, failed)
+
+
+def main():
+    options = parse_arguments()
+    sys.stdout.reconfigure(encoding="utf-8")
+    if options.list:
+        for workload in choose(options):
+            print(f"{workload.kind}/{workload.name}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
+        try:
+            results = run(options, work)
+        except allocators.BrokenPreload as problem:
+            sys.exit(f"bench: {problem}")
+    print(tables.report(results))
+    path = options.csv or os.path.join(options.build, "bench-samples.csv")
+    tables.write_csv(path, results)
+    print(f"\nraw samples: {path}")
+    if options.svg:
+        plot.write_svg(options.svg, results)
+    return 1 if any(name == allocators.ACRE for _, name in results.failed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

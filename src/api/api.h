@@ -1,0 +1,24 @@
+/* Layer 8: what the functions of the malloc family share. */
+#ifndef ACRE_API_API_H
+#define ACRE_API_API_H
+
+#include "arena/arena.h"
+
+/* Starts the library if it has not started; false when there is no memory for that. */
+bool acre_start(void);
+void acre_register_fork(void);
+
+/* A block of size_bytes (any size), or NULL with errno ENOMEM. Not counted. */
+void *acre_allocate(size_t size_bytes);
+/* The same, all bytes zero. */
+void *acre_allocate_zeroed(size_t size_bytes);
+/* alignment: a power of two. */
+void *acre_allocate_aligned(size_t size_bytes, size_t alignment);
+/* Everything that free does, but counting. */
+void acre_release(void *block);
+/* Usable bytes of a live block. `function` names the caller in the line that ends the program if it is none. */
+size_t acre_usable_bytes(const char *function, void *block);
+
+extern struct acre_options acre_options;
+
+#endif

@@ -1,0 +1,119 @@
+/* glibc's extras, telling the truth about acre's heap. Sizes are bytes, as glibc documents them. */
+#include "api/api.h"
+#include "inspect/figures.h"
+#include "os/report.h"
+#include "os/os.h"
+#include "span/huge.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Calls like malloc_trim may come before the first allocation. */
+static bool started(void) { return acre_default_arena.name != NULL || acre_start(); }
+
+ACRE_PUBLIC struct mallinfo2 mallinfo2(void) {
+    struct mallinfo2 info;
+    struct acre_figures figures;
+    memset(&info, 0, sizeof info);
+    if (!started()) return info;
+    acre_figures_collect(&figures);
+    info.hblks = figures.huge_blocks;
+    info.hblkhd = figures.huge_bytes;
+    info.arena = figures.held_bytes - figures.huge_bytes;
+    info.uordblks = figures.live_bytes - figures.huge_bytes;
+    info.fordblks = info.arena - acre_min(info.arena, info.uordblks);
+    info.ordblks = figures.chunks; /* contiguous pieces of heap; acre has no list of free chunks to count */
+    info.keepcost = figures.top_bytes;
+    return info;
+}
+
+static int capped(size_t value) { return value > INT_MAX ? INT_MAX : (int)value; }
+
+/* The same in ints: larger values stop at INT_MAX, where glibc's wrap around. */
+ACRE_PUBLIC struct mallinfo mallinfo(void) {
+    struct mallinfo2 wide = mallinfo2();
+    struct mallinfo info;
+    memset(&info, 0, sizeof info);
+    info.arena = capped(wide.arena);
+    info.ordblks = capped(wide.ordblks);
+    info.hblks = capped(wide.hblks);
+    info.hblkhd = capped(wide.hblkhd);
+    info.uordblks = capped(wide.uordblks);
+    info.fordblks = capped(wide.fordblks);
+    info.keepcost = capped(wide.keepcost);
+    return info;
+}
+
+/* None of glibc's parameters has a meaning here: 0, "not understood". Options are ACRE_OPTIONS. */
+ACRE_PUBLIC int mallopt(int parameter, int value) {
+    (void)parameter;
+    (void)value;
+    return 0;
+}
+
+/* Gives back what is free in the page heap, the calling thread's stock and the huge cache; 1 when anything was. */
+ACRE_PUBLIC int malloc_trim(size_t pad_bytes) {
+    if (!started()) return 0;
+    if (acre_this_heap != &acre_no_heap) {
+        acre_remote_flush(acre_this_heap);
+        acre_remote_drain(acre_this_heap);
+        acre_heap_give_kept(acre_this_heap);
+    }
+    bool released = acre_huge_decay(true);
+    released |= acre_page_heap_release(&acre_default_arena.pages, pad_bytes);
+    return released;
+}
+
+static void write_line(const char *format, ...) {
+    char text[160];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t length = acre_format(text, sizeof text, format, arguments);
+    va_end(arguments);
+    acre_os_write_error(text, length);
+}
+
+/* A few lines to standard error, without allocating. */
+ACRE_PUBLIC void malloc_stats(void) {
+    struct acre_figures figures;
+    memset(&figures, 0, sizeof figures);
+    if (started()) acre_figures_collect(&figures);
+    write_line("acre: arena default\n");
+    write_line("live          %zu bytes in %zu blocks\n", figures.live_bytes, figures.live_blocks);
+    write_line("  large       %zu bytes in %zu blocks\n", figures.large_bytes, figures.large_blocks);
+    write_line("  huge        %zu bytes in %zu blocks\n", figures.huge_bytes, figures.huge_blocks);
+    write_line("held          %zu bytes, %zu of them from the program break\n", figures.held_bytes, figures.break_bytes);
+    write_line("retained      %zu bytes at most\n", figures.retained_bytes);
+    write_line("metadata      %zu bytes\n", figures.metadata_bytes);
+}
+
+/* The figures as XML, in the elements that glibc's readers look for. */
+ACRE_PUBLIC int malloc_info(int options, FILE *stream) {
+    struct acre_figures figures;
+    if (options != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    memset(&figures, 0, sizeof figures);
+    if (started()) acre_figures_collect(&figures);
+    size_t heap_bytes = figures.held_bytes - figures.huge_bytes, live_bytes = figures.live_bytes - figures.huge_bytes;
+    int written = fprintf(stream,
+                          "<malloc version=\"1\">\n"
+                          "<heap nr=\"0\" name=\"default\">\n"
+                          "<total type=\"live\" count=\"%zu\" size=\"%zu\"/>\n"
+                          "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"
+                          "<system type=\"current\" size=\"%zu\"/>\n"
+                          "</heap>\n"
+                          "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
+                          "<retained size=\"%zu\"/>\n"
+                          "<metadata size=\"%zu\"/>\n"
+                          "</malloc>\n",
+                          figures.live_blocks - figures.huge_blocks, live_bytes, figures.chunks,
+                          heap_bytes - acre_min(heap_bytes, live_bytes), heap_bytes, figures.huge_blocks,
+                          figures.huge_bytes, figures.retained_bytes, figures.metadata_bytes);
+    return written < 0 ? -1 : 0;
+}

@@ -1,0 +1,43 @@
+/* fork: the child must find the books whole and its own heap usable.
+ *
+ * The handlers are registered at the first allocation, before almost anybody else's, and so run last before the
+ * fork: what the program's own handlers wait for is not held up by our locks. One lock must still come before
+ * ours: stdio's list of files, which libc takes for the fork itself, after our handler; a thread that holds it (in
+ * fflush(NULL), say) may be waiting for one that holds a file and calls malloc. It is recursive, so taking it
+ * twice is harmless. */
+#include "api/api.h"
+#include "inspect/count.h"
+
+#include <pthread.h>
+
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern char __libc_single_threaded __attribute__((weak));
+
+static bool stdio_locked;
+
+static void before_fork(void) {
+    bool threads = &__libc_single_threaded == NULL || !__libc_single_threaded;
+    bool lock_stdio = threads && _IO_list_lock != NULL && _IO_list_unlock != NULL;
+    if (lock_stdio) _IO_list_lock();
+    acre_arena_lock_all();
+    stdio_locked = lock_stdio;
+}
+
+static void after_fork_in_parent(void) {
+    bool unlock_stdio = stdio_locked;
+    acre_arena_unlock_all();
+    if (unlock_stdio) _IO_list_unlock();
+}
+
+/* libc has made stdio's lock anew in the child of a process with threads; ours are our thread's still. */
+static void after_fork_in_child(void) {
+    bool inside = acre_arena_forked_inside();
+    acre_arena_unlock_all();
+    /* A fork out of a signal handler that interrupted malloc: the structures are in the middle of a change, which
+     * this thread will finish when the handler returns. What other threads owned stays lost to this child. */
+    if (!inside) acre_heap_after_fork();
+    acre_count_child();
+}
+
+void acre_register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }

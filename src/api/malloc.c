@@ -1,0 +1,277 @@
+/* malloc, free and what is made of them. The functions of ISO C and POSIX as glibc documents them; all are
+ * thread-safe and none is async-signal-safe, but fork in a signal handler that interrupted one of them is. */
+#include "acre/acre.h"
+#include "api/api.h"
+#include "inspect/count.h"
+#include "metadata/map.h"
+#include "os/os.h"
+#include "os/report.h"
+#include "span/huge.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *out_of_memory(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* Blocks above the size classes. */
+static void *allocate_large(size_t size_bytes, size_t alignment, bool *zero) {
+    uintptr_t block;
+    if (size_bytes <= acre_options.huge_threshold_bytes && alignment <= ACRE_CHUNK_BYTES / 4) {
+        block = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment).base;
+        *zero = false;
+        if (block == 0 && acre_huge_decay(true))
+            block = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment).base;
+    } else {
+        block = acre_huge_take(size_bytes, alignment, zero);
+    }
+    return block != 0 ? (void *)block : out_of_memory();
+}
+
+static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, bool *zero) {
+    struct acre_heap *heap = acre_this_heap;
+    if (heap == &acre_no_heap) {
+        heap = acre_start() ? acre_heap_mine() : NULL;
+        if (heap == NULL) return out_of_memory();
+    }
+    if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(size_bytes, ACRE_ALIGNMENT, zero);
+    void *block = acre_heap_take(heap, acre_class_of(size_bytes), zero);
+    return ACRE_LIKELY(block != NULL) ? block : out_of_memory();
+}
+
+static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
+    bool zero;
+    return allocate_slowly(size_bytes, &zero);
+}
+
+/* The fast path. A request rounded up to 16 names its class; twice its bytes is where the class's cursor lies.
+ * The classes' first entry is always empty, which sends malloc(0) the slow way. */
+ACRE_INLINE void *allocate(size_t size_bytes) {
+    if (ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST)) {
+        size_t block_bytes = (size_bytes + 15) & ~(size_t)15;
+        struct acre_cursor *cursor = (struct acre_cursor *)((char *)acre_this_heap->cursor + 2 * block_bytes);
+        uintptr_t next = cursor->next;
+        uint64_t bit;
+        if (next != cursor->end) {
+            cursor->next = next + block_bytes;
+            return (void *)next;
+        }
+        if (acre_find_bit(cursor->word, &bit)) {
+            cursor->word &= ~(UINT64_C(1) << bit);
+            return (void *)(cursor->base + bit * ACRE_ALIGNMENT);
+        }
+    }
+    return allocate_rest(size_bytes);
+}
+
+void *acre_allocate(size_t size_bytes) { return allocate(size_bytes); }
+
+void *acre_allocate_zeroed(size_t size_bytes) {
+    bool zero = false;
+    void *block = allocate_slowly(size_bytes, &zero);
+    if (block != NULL && !zero) memset(block, 0, size_bytes);
+    return block;
+}
+
+void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
+    bool zero;
+    if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
+    if (acre_this_heap == &acre_no_heap && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
+    if (alignment <= ACRE_GRANULE_BYTES) {
+        unsigned size_class = acre_class_aligned(size_bytes, alignment);
+        if (size_class != 0) {
+            void *block = acre_heap_take(acre_this_heap, size_class, &zero);
+            return block != NULL ? block : out_of_memory();
+        }
+    }
+    return allocate_large(acre_max(size_bytes, 1), alignment, &zero);
+}
+
+static _Noreturn void fail_unknown(const char *function, void *block) {
+    acre_fail("%s(%p): not a block of acre: it was never handed out, or is unmapped again by an earlier free",
+              function, block);
+}
+
+static _Noreturn void fail_large(const char *function, void *block, enum acre_large_error error) {
+    acre_fail(error == ACRE_LARGE_FREED ? "%s(%p): double free of a large block (arena default)"
+                                        : "%s(%p): not a block: inside a large block or between blocks (arena default)",
+              function, block);
+}
+
+static void release_large(struct acre_chunk *chunk, void *block) {
+    enum acre_large_error error = acre_page_heap_give_large(&acre_default_arena.pages, chunk, (uintptr_t)block);
+    if (error != ACRE_LARGE_FINE) fail_large("free", block, error);
+}
+
+static void release_huge(struct acre_huge *huge, void *block) {
+    if ((uintptr_t)block != huge->span.base) fail_unknown("free", block);
+    if (!acre_huge_give(huge)) acre_fail("free(%p): double free of a huge block (arena default)", block);
+}
+
+static ACRE_NOINLINE void release_slowly(void *block) {
+    if (block == NULL) return;
+    struct acre_span *span = acre_map_find((uintptr_t)block);
+    switch (span->kind) {
+    case ACRE_SPAN_SMALL:
+    case ACRE_SPAN_MEDIUM:
+        acre_heap_free((struct acre_slab *)span, (uintptr_t)block);
+        break;
+    case ACRE_SPAN_CHUNK:
+        release_large((struct acre_chunk *)span, block);
+        break;
+    case ACRE_SPAN_HUGE:
+        release_huge((struct acre_huge *)span, block);
+        break;
+    default:
+        fail_unknown("free", block);
+    }
+}
+
+/* The fast path. Turned right by four, an address has its granule and block in the low word and, above that, what
+ * must be below the map's limit: that one comparison sees what is not aligned, not canonical, or too early. A
+ * block's bit is bit 4..7 of the address in half word 8..15 of the slab's bitmap. */
+ACRE_INLINE void release(void *block) {
+    uintptr_t address = (uintptr_t)block, turned = address >> 4 | address << 60, window = turned >> 32;
+    if (ACRE_UNLIKELY(window >= acre_map.limit)) {
+        release_slowly(block);
+        return;
+    }
+    _Atomic intptr_t *leaf = atomic_load_explicit(&acre_map.root[window], memory_order_relaxed);
+    intptr_t distance = atomic_load_explicit(&leaf[(uint32_t)turned >> 12], memory_order_relaxed);
+    struct acre_slab *slab = (struct acre_slab *)((char *)&acre_map + distance);
+    if (ACRE_UNLIKELY(atomic_load_explicit(&slab->span.owner, memory_order_relaxed) != acre_thread_pointer())) {
+        release_slowly(block);
+        return;
+    }
+    acre_half_word *place = (acre_half_word *)slab->bits + (address >> 8 & 0xff);
+    uint16_t half = *place;
+    if (ACRE_UNLIKELY(acre_set_bit16(&half, turned))) {
+        release_slowly(block); /* names the mistake */
+        return;
+    }
+    /* What the program wrote into the block comes before the bit that lets others have its page. */
+    __atomic_store_n(place, half, __ATOMIC_RELEASE);
+    if (ACRE_UNLIKELY(--slab->span.countdown == 0)) acre_heap_countdown(slab);
+}
+
+void acre_release(void *block) { release(block); }
+
+ACRE_PUBLIC void *malloc(size_t size) { return acre_counted(ACRE_COUNT_MALLOC, size, allocate(size)); }
+
+ACRE_PUBLIC void free(void *block) {
+    acre_count_free(block);
+    release(block);
+}
+
+/* C23. The sizes are not needed, and not trusted. */
+ACRE_PUBLIC void free_sized(void *block, size_t size) {
+    (void)size;
+    acre_count_free(block);
+    release(block);
+}
+
+ACRE_PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size) {
+    (void)alignment;
+    free_sized(block, size);
+}
+
+ACRE_PUBLIC void *calloc(size_t count, size_t size) {
+    size_t size_bytes;
+    void *block = NULL;
+    if (__builtin_mul_overflow(count, size, &size_bytes))
+        out_of_memory();
+    else
+        block = acre_allocate_zeroed(size_bytes);
+    return acre_counted(ACRE_COUNT_CALLOC, size_bytes, block);
+}
+
+static size_t large_usable_bytes(const char *function, struct acre_chunk *chunk, void *block) {
+    size_t asked_bytes;
+    size_t usable_bytes = acre_page_heap_large_size(&acre_default_arena.pages, chunk, (uintptr_t)block, &asked_bytes);
+    if (usable_bytes == 0) fail_large(function, block, ACRE_LARGE_INSIDE);
+    return usable_bytes;
+}
+
+size_t acre_usable_bytes(const char *function, void *block) {
+    struct acre_span *span = acre_map_find((uintptr_t)block);
+    switch (span->kind) {
+    case ACRE_SPAN_SMALL:
+    case ACRE_SPAN_MEDIUM: {
+        const struct acre_slab *slab = (const struct acre_slab *)span;
+        uint32_t bit = acre_slab_bit(slab, (uintptr_t)block);
+        if (bit == ACRE_NO_BIT) acre_slab_fail_inside(function, slab, (uintptr_t)block);
+        if ((slab->bits[bit / 64] >> bit % 64 & 1) != 0)
+            acre_fail("%s(%p): the block is free (arena default)", function, block);
+        return acre_slab_block_bytes(slab);
+    }
+    case ACRE_SPAN_CHUNK:
+        return large_usable_bytes(function, (struct acre_chunk *)span, block);
+    case ACRE_SPAN_HUGE: {
+        const struct acre_huge *huge = (const struct acre_huge *)span;
+        if ((uintptr_t)block == huge->span.base && acre_huge_is_live(huge)) return huge->mapped_bytes;
+        break;
+    }
+    default:
+        break;
+    }
+    fail_unknown(function, block);
+}
+
+/* A large or huge block that stays what it is: resized where it lies, or moved by the kernel. NULL: neither. */
+static void *resize_pages(void *block, size_t size_bytes) {
+    struct acre_span *span = acre_map_find((uintptr_t)block);
+    size_t threshold_bytes = acre_options.huge_threshold_bytes;
+    if (span->kind == ACRE_SPAN_HUGE && size_bytes > threshold_bytes / 2)
+        return (void *)acre_huge_resize((struct acre_huge *)span, size_bytes);
+    if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes &&
+        acre_page_heap_resize_large(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block, size_bytes))
+        return block;
+    return NULL;
+}
+
+static void *reallocate(void *block, size_t size_bytes) {
+    if (block == NULL) return allocate(size_bytes);
+    size_t usable_bytes = acre_usable_bytes("realloc", block);
+    if (size_bytes == 0) { /* as glibc: frees, and says so by NULL */
+        release(block);
+        return NULL;
+    }
+    if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
+    bool is_slab = usable_bytes <= ACRE_MEDIUM_MOST && acre_map_find((uintptr_t)block)->kind != ACRE_SPAN_HUGE;
+    if (is_slab && size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
+    if (!is_slab) {
+        void *resized = resize_pages(block, size_bytes);
+        if (resized != NULL) return resized;
+    }
+    void *moved = allocate(size_bytes);
+    if (moved == NULL) {
+        if (size_bytes > usable_bytes) return NULL;
+        return block; /* no memory to shrink into: it still fits where it is */
+    }
+    memcpy(moved, block, acre_min(size_bytes, usable_bytes));
+    release(block);
+    return moved;
+}
+
+ACRE_PUBLIC void *realloc(void *block, size_t size) {
+    size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
+    return acre_counted_again(block, old_bytes, size, reallocate(block, size));
+}
+
+ACRE_PUBLIC void *reallocarray(void *block, size_t count, size_t size) {
+    size_t size_bytes;
+    if (__builtin_mul_overflow(count, size, &size_bytes))
+        return acre_counted_again(block, 0, SIZE_MAX, out_of_memory());
+    size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
+    return acre_counted_again(block, old_bytes, size_bytes, reallocate(block, size_bytes));
+}
+
+ACRE_PUBLIC size_t malloc_usable_size(void *block) {
+    return block == NULL ? 0 : acre_usable_bytes("malloc_usable_size", block);
+}
+
+ACRE_PUBLIC const char *acre_version(void) { return ACRE_VERSION; }

@@ -1,0 +1,46 @@
+#include "api/api.h"
+#include "inspect/count.h"
+#include "metadata/map.h"
+#include "os/os.h"
+#include "span/huge.h"
+
+struct acre_options acre_options;
+
+enum { NOT_STARTED, STARTING, STARTED };
+static _Atomic uint32_t state;
+static _Atomic uintptr_t starter;
+
+static bool start(void) {
+    acre_options_read(&acre_options, acre_os_is_secure() ? NULL : acre_os_environment("ACRE_OPTIONS"));
+    if (!acre_map_start()) return false;
+    struct acre_huge_policy huge = {acre_options.huge_cache != 0, acre_options.decay_ms};
+    acre_huge_start(&huge);
+    acre_arena_start(&acre_default_arena, "default", &acre_options);
+    return true;
+}
+
+bool acre_start(void) {
+    uint32_t expected = NOT_STARTED;
+    while (!atomic_compare_exchange_strong(&state, &expected, STARTING)) {
+        if (expected == STARTED) return true;
+        if (atomic_load(&starter) == acre_thread_pointer()) return false;
+        acre_cpu_relax();
+        expected = NOT_STARTED;
+    }
+    atomic_store(&starter, acre_thread_pointer());
+    bool done = start();
+    atomic_store(&starter, 0);
+    atomic_store(&state, done ? STARTED : NOT_STARTED);
+    if (!done) return false;
+    /* From here on malloc works, which these may call. */
+    acre_register_fork();
+    acre_count_start();
+    return true;
+}
+
+__attribute__((constructor)) static void loaded(void) {
+    acre_start();
+    acre_count_name();
+}
+
+__attribute__((destructor)) static void unloaded(void) { acre_count_end(); }

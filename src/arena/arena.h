@@ -1,0 +1,24 @@
+/* Layer 7: an arena joins a page heap and a depot. For now there is one, the default, which serves malloc. */
+#ifndef ACRE_ARENA_ARENA_H
+#define ACRE_ARENA_ARENA_H
+
+#include "heap/heap.h"
+#include "options/options.h"
+
+struct acre_arena {
+    struct acre_page_heap pages;
+    struct acre_depot depot;
+    const char *name;
+};
+extern struct acre_arena acre_default_arena;
+
+void acre_arena_start(struct acre_arena *arena, const char *name, const struct acre_options *options);
+
+/* Every lock that allocation can take, from the outermost in, so that a fork finds the books whole. A lock that the
+ * caller holds already (its signal handler forks) stays its own. */
+void acre_arena_lock_all(void);
+void acre_arena_unlock_all(void);
+/* Between the two: whether the forking thread held one of the locks before. */
+bool acre_arena_forked_inside(void);
+
+#endif

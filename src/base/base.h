@@ -1,0 +1,104 @@
+/* Layer 0: words, alignment, bits. No state, no system calls, nothing of libc but headers. */
+#ifndef ACRE_BASE_BASE_H
+#define ACRE_BASE_BASE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ACRE_LIKELY(x) __builtin_expect(!!(x), 1)
+#define ACRE_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ACRE_INLINE static inline __attribute__((always_inline))
+#define ACRE_NOINLINE __attribute__((noinline))
+#define ACRE_COLD __attribute__((cold, noinline))
+#define ACRE_PUBLIC __attribute__((visibility("default")))
+#define ACRE_CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+/* The unit of the address map: serves pages of 4, 16 and 64 KiB alike. */
+#define ACRE_GRANULE_SHIFT 16
+#define ACRE_GRANULE_BYTES ((size_t)1 << ACRE_GRANULE_SHIFT)
+
+/* The smallest distance between two blocks, and what C and C++ compilers assume malloc aligns to. */
+#define ACRE_ALIGNMENT ((size_t)16)
+
+/* Addresses a program can hold. x86-64 hands out more than 47 bits, and arm64 more than 48, only to a program
+ * that asks mmap for them by address, which acre does not. */
+#if defined(__x86_64__)
+#define ACRE_ADDRESS_BITS 47
+#else
+#define ACRE_ADDRESS_BITS 48
+#endif
+
+_Static_assert(sizeof(void *) == 8, "acre needs 64-bit pointers");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "slab bitmaps are read in two word sizes");
+
+#if defined(ACRE_DEBUG)
+#define ACRE_CHECKS 1
+#else
+#define ACRE_CHECKS 0
+#endif
+/* For what can only be false by a mistake inside acre. */
+#define ACRE_ASSERT(condition)                                                                                     \
+    do {                                                                                                           \
+        if (ACRE_CHECKS && !(condition)) __builtin_trap();                                                         \
+    } while (0)
+
+ACRE_INLINE size_t acre_align_up(size_t value, size_t alignment) {
+    return (value + alignment - 1) & ~(alignment - 1);
+}
+ACRE_INLINE size_t acre_align_down(size_t value, size_t alignment) { return value & ~(alignment - 1); }
+ACRE_INLINE bool acre_is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+ACRE_INLINE size_t acre_min(size_t a, size_t b) { return a < b ? a : b; }
+ACRE_INLINE size_t acre_max(size_t a, size_t b) { return a > b ? a : b; }
+ACRE_INLINE unsigned acre_log2_floor(uint64_t value) { return 63u - (unsigned)__builtin_clzll(value); }
+ACRE_INLINE unsigned acre_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+ACRE_INLINE unsigned acre_count_bits(uint64_t word) { return (unsigned)__builtin_popcountll(word); }
+
+/* Identifies the calling thread; never 0 or 1. */
+ACRE_INLINE uintptr_t acre_thread_pointer(void) {
+#if defined(__x86_64__) && defined(__clang__)
+    uintptr_t self;
+    __asm__("mov %%fs:0, %0" : "=r"(self));
+    return self;
+#else
+    return (uintptr_t)__builtin_thread_pointer();
+#endif
+}
+
+ACRE_INLINE void acre_cpu_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Position of the lowest set bit through *position; false when there is none. x86's bsf answers both at once,
+ * which the compiler does not use by itself. */
+ACRE_INLINE bool acre_find_bit(uint64_t word, uint64_t *position) {
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
+    bool none;
+    __asm__("bsf %2, %1" : "=@ccz"(none), "=r"(*position) : "r"(word) : "cc");
+    return !none;
+#else
+    *position = (uint64_t)__builtin_ctzll(word | (uint64_t)(word == 0) << 63);
+    return word != 0;
+#endif
+}
+
+/* Sets bit (position mod 16) of *word; true when it was set before. */
+ACRE_INLINE bool acre_set_bit16(uint16_t *word, uint64_t position) {
+#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
+    bool was;
+    __asm__("btsw %w2, %w0" : "+r"(*word), "=@ccc"(was) : "r"(position) : "cc");
+    return was;
+#else
+    uint16_t bit = (uint16_t)(1u << (position & 15));
+    bool was = (*word & bit) != 0;
+    *word |= bit;
+    return was;
+#endif
+}
+
+#endif

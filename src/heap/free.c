@@ -1,0 +1,84 @@
+#include "heap/heap.h"
+
+#include "os/report.h"
+
+void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab) {
+    atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
+    acre_slab_collect(slab);
+    acre_heap_settle(heap, slab, acre_slab_count_free(slab));
+}
+
+/* A remote free sets its bits, then queues the slab, then looks at the owner; here the owner goes first and the
+ * queue is looked at afterwards. So one of the two sees the other, and the blocks are not stranded. */
+void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab) {
+    uintptr_t nobody = ACRE_OWNER_NONE;
+    _Atomic uintptr_t *owner = acre_slab_owner(slab);
+    slab->span.state = ACRE_SLAB_FULL;
+    atomic_store(owner, ACRE_OWNER_NONE);
+    if (atomic_load(&slab->queued) == 0) return;
+    if (atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) acre_heap_adopted(heap, slab);
+}
+
+void acre_heap_countdown(struct acre_slab *slab) {
+    struct acre_heap *heap = acre_this_heap;
+    if (slab->span.state == ACRE_SLAB_CURRENT) {
+        slab->span.countdown = ACRE_COUNTDOWN_FAR;
+        return;
+    }
+    if (slab->heap != heap) { /* left by a thread that had our thread pointer, or that a fork took away */
+        heap = acre_heap_mine();
+        if (heap != NULL) acre_heap_adopted(heap, slab);
+        return;
+    }
+    uint32_t free_blocks = acre_slab_free_now(slab);
+    /* What the frees add up to and what the bits say differ when something was freed that is no block. */
+    if (free_blocks == slab->total) {
+        for (uint32_t word = 0; word < slab->words; word++) {
+            if (slab->bits[word] != 0 && !acre_slab_word_is_sound(slab, word, slab->bits[word]))
+                acre_slab_fail_word(slab, word);
+        }
+        ACRE_ASSERT(acre_slab_count_free(slab) == slab->total);
+    }
+    acre_list_remove(&slab->node);
+    acre_heap_settle(heap, slab, free_blocks);
+}
+
+/* The block's bit, after all that can be known about a pointer into a slab is checked. */
+static uint32_t checked_bit(struct acre_slab *slab, uintptr_t address) {
+    uint32_t bit = acre_slab_bit(slab, address);
+    if (bit == ACRE_NO_BIT || address - slab->span.base >= slab->fresh_bytes)
+        acre_slab_fail_inside("free", slab, address);
+    return bit;
+}
+
+static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
+    uint32_t bit = checked_bit(slab, address);
+    uint64_t mask = UINT64_C(1) << bit % 64;
+    if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, address);
+    slab->bits[bit / 64] |= mask;
+    if (--slab->span.countdown == 0) acre_heap_countdown(slab);
+}
+
+/* Becomes the owner of a slab that has none. */
+static bool adopt(struct acre_heap *heap, struct acre_slab *slab, uintptr_t owner) {
+    bool mine = owner == ACRE_OWNER_NONE
+                    ? atomic_compare_exchange_strong(acre_slab_owner(slab), &owner, acre_thread_pointer())
+                    : acre_depot_adopt(heap->depot, slab);
+    if (mine) acre_heap_adopted(heap, slab);
+    return mine;
+}
+
+void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
+    uintptr_t owner = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed);
+    if (owner != acre_thread_pointer()) {
+        /* A thread that only frees needs a heap too: for its outbox, and to adopt. */
+        struct acre_heap *heap = acre_heap_mine();
+        bool ownerless = owner == ACRE_OWNER_NONE || owner == ACRE_OWNER_SHARED;
+        if (!(ownerless && heap != NULL && adopt(heap, slab, owner))) {
+            /* fresh_bytes is the owner's, but it was set before the block could come to us */
+            acre_remote_free(heap, slab, checked_bit(slab, address));
+            return;
+        }
+    }
+    free_as_owner(slab, address);
+}

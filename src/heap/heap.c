@@ -1,0 +1,110 @@
+#include "heap/heap.h"
+
+#include "metadata/metadata.h"
+
+#include <pthread.h>
+#include <string.h>
+
+struct acre_heap acre_no_heap;
+__thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_heap;
+
+static struct {
+    struct acre_lock lock;
+    struct acre_node all;
+    struct acre_depot *depot;
+    pthread_key_t key;
+    uint32_t in_use, peak;
+} heaps = {.lock = ACRE_LOCK(ACRE_RANK_HEAPS)};
+
+void acre_heap_lock(void) { acre_lock(&heaps.lock); }
+void acre_heap_unlock(void) { acre_unlock(&heaps.lock); }
+bool acre_heap_lock_is_mine(void) { return acre_lock_is_mine(&heaps.lock); }
+uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
+
+static void thread_exits(void *heap) {
+    if (acre_this_heap != heap) return;
+    acre_heap_leave(heap);
+    acre_this_heap = &acre_no_heap;
+    acre_lock(&heaps.lock);
+    heaps.in_use--;
+    acre_unlock(&heaps.lock);
+}
+
+void acre_heap_start(struct acre_depot *depot) {
+    heaps.depot = depot;
+    acre_list_start(&heaps.all);
+    pthread_key_create(&heaps.key, thread_exits);
+}
+
+static void prepare(struct acre_heap *heap) {
+    memset(heap, 0, sizeof *heap);
+    heap->depot = heaps.depot;
+    acre_list_start(&heap->waiting);
+    for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++)
+        acre_list_start(&heap->supply[size_class].partial);
+}
+
+/* A heap that nobody uses, or the one that a thread with our thread pointer left behind: it allocated after its
+ * last destructors had run, and our slabs may be among what it holds. */
+static struct acre_heap *find_unused(uintptr_t self) {
+    struct acre_heap *unused = NULL;
+    for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next) {
+        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, all_node);
+        uintptr_t thread = atomic_load_explicit(&heap->thread, memory_order_relaxed);
+        if (thread == self) return heap;
+        if (thread == 0 && unused == NULL) unused = heap;
+    }
+    return unused;
+}
+
+struct acre_heap *acre_heap_mine(void) {
+    if (acre_this_heap != &acre_no_heap) return acre_this_heap;
+    if (heaps.depot == NULL) return NULL;
+    acre_lock(&heaps.lock);
+    struct acre_heap *heap = find_unused(acre_thread_pointer());
+    if (heap == NULL) {
+        heap = acre_metadata_take(ACRE_RECORD_HEAP, sizeof *heap);
+        if (heap != NULL) {
+            prepare(heap);
+            acre_list_push_front(&heaps.all, &heap->all_node);
+        }
+    }
+    if (heap != NULL) {
+        if (atomic_exchange(&heap->thread, acre_thread_pointer()) == 0) heaps.in_use++;
+        if (heaps.in_use > heaps.peak) heaps.peak = heaps.in_use;
+    }
+    acre_unlock(&heaps.lock);
+    if (heap == NULL) return NULL;
+    acre_this_heap = heap;
+    pthread_setspecific(heaps.key, heap); /* may itself allocate: the heap is usable by now */
+    return heap;
+}
+
+void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
+    if (heaps.depot == NULL) return;
+    acre_lock(&heaps.lock);
+    for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next)
+        visit(ACRE_CONTAINER_OF(node, struct acre_heap, all_node), context);
+    acre_unlock(&heaps.lock);
+}
+
+static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum acre_slab_state state) {
+    if (!acre_list_is_valid(list)) return false;
+    for (struct acre_node *node = list->next; node != list; node = node->next) {
+        struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+        if (slab->span.state != state || slab->heap != heap || !acre_slab_is_valid(slab)) return false;
+    }
+    return true;
+}
+
+bool acre_heap_is_valid(struct acre_heap *heap) {
+    if (heap == &acre_no_heap) return true;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        struct acre_supply *supply = &heap->supply[size_class];
+        if (supply->slab != NULL &&
+            (supply->slab->span.state != ACRE_SLAB_CURRENT || !acre_slab_is_valid(supply->slab)))
+            return false;
+        if (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL)) return false;
+    }
+    return list_is_valid(heap, &heap->waiting, ACRE_SLAB_WAITING);
+}

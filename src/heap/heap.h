@@ -1,0 +1,95 @@
+/* Layer 6: a thread's heap: what it hands out from without a lock, and the slabs it owns.
+ *
+ * For each size class a cursor holds blocks that are ready: a run of neighbours (next up to end), and a word of a
+ * bitmap. Both are filled by acre_heap_refill from the supply, which is the class's current slab. All of it is
+ * touched only by its thread, except `queue`. */
+#ifndef ACRE_HEAP_HEAP_H
+#define ACRE_HEAP_HEAP_H
+
+#include "slab/depot.h"
+
+struct acre_cursor {
+    uintptr_t next, end; /* blocks in a row; next == end: none */
+    uint64_t word;       /* bit i: the block at base + i * unit */
+    uintptr_t base;
+};
+_Static_assert(sizeof(struct acre_cursor) == 32, "malloc finds the cursor of a rounded size at twice its bytes");
+
+struct acre_supply {
+    struct acre_slab *slab; /* current, or NULL */
+    uint32_t word;          /* where the pass over its bitmap has come to */
+    bool zero;              /* the cursor's run was never used: it reads as zeros */
+    struct acre_node partial; /* slabs of the class worth a look, oldest first */
+};
+
+#define ACRE_OUTBOX_SLOTS 16u
+#define ACRE_OUTBOX_MOST 64u /* blocks freed here and not yet sent to their owner: each can pin a page */
+
+struct acre_outbox {
+    struct {
+        struct acre_slab *slab; /* NULL: empty */
+        uint32_t word;
+        uint64_t bits;
+    } slot[ACRE_OUTBOX_SLOTS];
+    uint32_t unsent;
+};
+
+struct acre_heap {
+    struct acre_cursor cursor[ACRE_CLASSES];
+    struct acre_supply supply[ACRE_CLASSES];
+    struct acre_node waiting; /* slabs owned and too full to be worth a look */
+    struct acre_depot *depot;
+    size_t kept_bytes; /* wholly free slabs on the partial lists */
+    struct acre_outbox outbox;
+    struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
+    _Atomic uintptr_t thread;        /* its thread pointer; 0: nobody's */
+    struct acre_node all_node;
+};
+
+/* The calling thread's heap, or acre_no_heap, whose cursors are empty. The one thread-local word. */
+extern __thread struct acre_heap *acre_this_heap;
+extern struct acre_heap acre_no_heap;
+
+void acre_heap_start(struct acre_depot *depot);
+/* The calling thread's heap, made at its first use; NULL when there is no memory. */
+struct acre_heap *acre_heap_mine(void);
+
+/* A block of the class, by way of new ones in the cursor; NULL when there is no memory. */
+void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
+/* A block from the cursor or by refill. *zero: it reads as zeros. */
+void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero);
+
+/* Frees a block of a slab, whoever owns it. Ends the program when there is none at this address. */
+void acre_heap_free(struct acre_slab *slab, uintptr_t address);
+/* The owner's free brought the countdown to 0. */
+void acre_heap_countdown(struct acre_slab *slab);
+
+/* Files a slab that the caller owns and that has free_blocks: it waits, is worth a look, or goes. */
+void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
+/* The caller has just become the owner of a slab that was FULL or SHARED. */
+void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab);
+/* The caller's slab is nobody's from now on; whoever frees into it adopts it. */
+void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab);
+/* Slabs that are kept wholly free go back to the page heap. */
+void acre_heap_give_kept(struct acre_heap *heap);
+
+/* remote.c */
+void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit);
+void acre_remote_flush(struct acre_heap *heap);
+void acre_remote_drain(struct acre_heap *heap);
+
+/* exit.c: everything the heap holds goes to the depot and the page heap, and it is nobody's. */
+void acre_heap_leave(struct acre_heap *heap);
+/* In the child of a fork: the heaps of the threads that are not there. */
+void acre_heap_after_fork(void);
+
+/* Calls visit for every heap, in use or not, with the registry locked. */
+void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context);
+void acre_heap_lock(void);
+void acre_heap_unlock(void);
+bool acre_heap_lock_is_mine(void);
+uint32_t acre_heap_threads_peak(void);
+
+bool acre_heap_is_valid(struct acre_heap *heap);
+
+#endif

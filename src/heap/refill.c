@@ -1,0 +1,197 @@
+#include "heap/heap.h"
+
+#include "span/huge.h"
+
+/* Frees after which a pass over the current slab starts again at its beginning, where blocks are warm and dense,
+ * instead of going on into memory that was not used lately. It also bounds what a pass costs for each block. */
+#define RESTART_FREES 32
+/* A run of fewer blocks is not worth leaving the rest of its word behind. */
+#define RUN_LEAST 4u
+/* Wholly free slabs that a heap keeps for itself, so that a program at the edge of a slab does not take and give
+ * it each time. */
+#define KEEP_BYTES ((size_t)256 << 10)
+
+static void *start_run(struct acre_cursor *cursor, uintptr_t first, size_t block_bytes, size_t run_bytes) {
+    cursor->next = first + block_bytes;
+    cursor->end = first + run_bytes;
+    return (void *)first;
+}
+
+/* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
+static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
+    size_t block_bytes = acre_slab_block_bytes(slab), left_bytes = slab->end_bytes - slab->fresh_bytes;
+    size_t run_bytes = acre_max(4096 / block_bytes, 1) * block_bytes;
+    uintptr_t first = slab->span.base + slab->fresh_bytes;
+    if (run_bytes > left_bytes) run_bytes = left_bytes;
+    slab->fresh_bytes += (uint32_t)run_bytes;
+    supply->zero = slab->zero;
+    return start_run(cursor, first, block_bytes, run_bytes);
+}
+
+/* Takes blocks out of one word: its first run if that is long, else the word as it is. */
+static void *take_word(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab, uint32_t at) {
+    uint64_t word = slab->bits[at];
+    if (ACRE_UNLIKELY(!acre_slab_word_is_sound(slab, at, word))) acre_slab_fail_word(slab, at);
+    uint32_t lowest = acre_lowest_bit(word), stride = slab->stride;
+    uint64_t missing = (word >> lowest) ^ slab->pattern;
+    uint32_t run_bits = missing != 0 ? acre_lowest_bit(missing) : 64;
+    uint64_t run = run_bits < 64 ? ((UINT64_C(1) << run_bits) - 1) << lowest : UINT64_MAX;
+    uintptr_t base = slab->span.base + (uintptr_t)at * 64 * slab->unit_bytes;
+    uintptr_t first = base + (uintptr_t)lowest * slab->unit_bytes;
+    supply->zero = false;
+    if (run_bits >= RUN_LEAST * stride || (word & ~run) == 0) {
+        uint32_t last = acre_log2_floor(word & run);
+        slab->bits[at] = word & ~run;
+        return start_run(cursor, first, (size_t)stride * slab->unit_bytes,
+                         (size_t)(last - lowest + stride) * slab->unit_bytes);
+    }
+    slab->bits[at] = 0;
+    cursor->word = word & (word - 1);
+    cursor->base = base;
+    return (void *)first;
+}
+
+static void *take_from_current(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
+    if (ACRE_COUNTDOWN_FAR - slab->span.countdown >= RESTART_FREES || slab->words == 1) {
+        supply->word = 0;
+        slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    }
+    for (uint32_t at = supply->word; at < slab->words; at++) {
+        if (slab->bits[at] == 0) continue;
+        supply->word = at;
+        return take_word(cursor, supply, slab, at);
+    }
+    supply->word = slab->words;
+    return slab->fresh_bytes < slab->end_bytes ? take_fresh(cursor, supply, slab) : NULL;
+}
+
+/* At the end of a pass: whether enough was freed meanwhile for another. */
+static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *slab) {
+    uint32_t freed = (uint32_t)(ACRE_COUNTDOWN_FAR - slab->span.countdown) + acre_slab_collect(slab);
+    if (freed < acre_slab_worth(slab)) return false;
+    slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    supply->word = 0;
+    return true;
+}
+
+static struct acre_slab *first_partial(struct acre_heap *heap, struct acre_supply *supply) {
+    if (acre_list_is_empty(&supply->partial)) return NULL;
+    struct acre_slab *slab = ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
+    acre_list_remove(&slab->node);
+    if (acre_slab_free_now(slab) == slab->total)
+        heap->kept_bytes -= acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
+    return slab;
+}
+
+/* When the page heap has nothing: a slab that is too full to be worth a look is still better than failing. */
+static struct acre_slab *any_waiting(struct acre_heap *heap, unsigned size_class) {
+    for (struct acre_node *node = heap->waiting.next; node != &heap->waiting; node = node->next) {
+        struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+        if (slab->span.size_class != size_class || acre_slab_free_now(slab) == 0) continue;
+        acre_list_remove(&slab->node);
+        return slab;
+    }
+    return NULL;
+}
+
+static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
+    struct acre_slab *slab = acre_slab_create(heap->depot->pages, size_class, heap);
+    if (slab != NULL) return slab;
+    acre_huge_decay(true);
+    acre_heap_give_kept(heap);
+    slab = acre_slab_create(heap->depot->pages, size_class, heap);
+    return slab != NULL ? slab : any_waiting(heap, size_class);
+}
+
+static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsigned size_class) {
+    struct acre_slab *slab = first_partial(heap, supply);
+    if (slab == NULL && atomic_load_explicit(&heap->queue, memory_order_relaxed) != NULL) {
+        acre_remote_drain(heap);
+        slab = first_partial(heap, supply);
+    }
+    if (slab == NULL) slab = acre_depot_take(heap->depot, size_class);
+    if (slab == NULL) slab = create(heap, size_class);
+    if (slab == NULL) return false;
+    atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
+    acre_slab_collect(slab);
+    slab->span.state = ACRE_SLAB_CURRENT;
+    slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    supply->slab = slab;
+    supply->word = slab->fresh_bytes == 0 ? slab->words : 0;
+    return true;
+}
+
+void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
+    struct acre_supply *supply = &heap->supply[size_class];
+    for (;;) {
+        struct acre_slab *slab = supply->slab;
+        if (slab != NULL) {
+            void *block = take_from_current(&heap->cursor[size_class], supply, slab);
+            if (block != NULL) return block;
+            if (is_worth_another_pass(supply, slab)) continue;
+            supply->slab = NULL;
+            acre_heap_disown(heap, slab);
+        }
+        if (!find_slab(heap, supply, size_class)) return NULL;
+    }
+}
+
+void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
+    struct acre_cursor *cursor = &heap->cursor[size_class];
+    void *block;
+    if (cursor->next != cursor->end) {
+        block = (void *)cursor->next;
+        cursor->next += acre_class_bytes(size_class);
+    } else if (cursor->word != 0) {
+        size_t unit_bytes = acre_class_is_small(size_class) ? ACRE_ALIGNMENT : acre_class_bytes(size_class);
+        block = (void *)(cursor->base + acre_lowest_bit(cursor->word) * unit_bytes);
+        cursor->word &= cursor->word - 1;
+    } else {
+        block = acre_heap_refill(heap, size_class);
+    }
+    *zero = heap->supply[size_class].zero;
+    return block;
+}
+
+static bool may_keep(struct acre_heap *heap, struct acre_slab *slab) {
+    size_t span_bytes = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
+    return acre_list_is_empty(&heap->supply[slab->span.size_class].partial) &&
+           heap->kept_bytes + span_bytes <= KEEP_BYTES;
+}
+
+void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
+    struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    uint32_t worth = acre_slab_worth(slab);
+    if (free_blocks == slab->total) {
+        if (!may_keep(heap, slab)) {
+            acre_slab_destroy(heap->depot->pages, slab);
+            return;
+        }
+        heap->kept_bytes += acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
+        slab->span.state = ACRE_SLAB_PARTIAL;
+        acre_slab_arm(slab, free_blocks, ACRE_COUNTDOWN_FAR);
+        acre_list_push_back(&supply->partial, &slab->node);
+    } else if (free_blocks >= worth) {
+        slab->span.state = ACRE_SLAB_PARTIAL;
+        acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));
+        acre_list_push_back(&supply->partial, &slab->node);
+    } else {
+        slab->span.state = ACRE_SLAB_WAITING;
+        acre_slab_arm(slab, free_blocks, (int32_t)(worth - free_blocks));
+        acre_list_push_back(&heap->waiting, &slab->node);
+    }
+}
+
+void acre_heap_give_kept(struct acre_heap *heap) {
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES && heap->kept_bytes > 0; size_class++) {
+        struct acre_node *list = &heap->supply[size_class].partial;
+        for (struct acre_node *node = list->next, *next; node != list; node = next) {
+            struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+            next = node->next;
+            if (acre_slab_free_now(slab) != slab->total) continue;
+            acre_list_remove(node);
+            heap->kept_bytes -= acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
+            acre_slab_destroy(heap->depot->pages, slab);
+        }
+    }
+}

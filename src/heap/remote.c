@@ -1,0 +1,87 @@
+/* Frees of blocks in slabs that another thread owns.
+ *
+ * They gather in the outbox by bitmap word, since neighbours are often freed together, and leave by one atomic OR
+ * for each word. Then the slab is put on its owner's queue unless it is there already. */
+#include "heap/heap.h"
+
+static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
+    struct acre_slab *first = atomic_load(&to->queue);
+    do slab->queue_next = first;
+    while (!atomic_compare_exchange_weak(&to->queue, &first, slab));
+    /* Its thread may have left, and taken its last look at the queue, before we pushed. */
+    if (atomic_load(&to->thread) == 0) acre_remote_drain(to);
+}
+
+static void adopt_if_ownerless(struct acre_slab *slab) {
+    uintptr_t owner = atomic_load(acre_slab_owner(slab));
+    if (owner != ACRE_OWNER_NONE && owner != ACRE_OWNER_SHARED) return;
+    struct acre_heap *heap = acre_this_heap;
+    if (heap == &acre_no_heap) return; /* then whoever frees into it next sees to it */
+    bool mine = owner == ACRE_OWNER_NONE
+                    ? atomic_compare_exchange_strong(acre_slab_owner(slab), &owner, acre_thread_pointer())
+                    : acre_depot_adopt(heap->depot, slab);
+    if (mine) acre_heap_adopted(heap, slab);
+}
+
+static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {
+    acre_slab_free_remote(slab, word, bits);
+    if (acre_slab_must_queue(slab)) queue_slab(atomic_load(&slab->heap), slab);
+    adopt_if_ownerless(slab);
+}
+
+static void send_slot(struct acre_outbox *outbox, unsigned slot) {
+    struct acre_slab *slab = outbox->slot[slot].slab;
+    uint64_t bits = outbox->slot[slot].bits;
+    if (slab == NULL) return;
+    outbox->slot[slot].slab = NULL;
+    outbox->unsent -= acre_count_bits(bits);
+    send(slab, outbox->slot[slot].word, bits);
+}
+
+void acre_remote_flush(struct acre_heap *heap) {
+    for (unsigned slot = 0; slot < ACRE_OUTBOX_SLOTS && heap->outbox.unsent > 0; slot++)
+        send_slot(&heap->outbox, slot);
+}
+
+void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit) {
+    uint32_t word = bit / 64;
+    uint64_t mask = UINT64_C(1) << bit % 64;
+    if (heap == NULL) {
+        send(slab, word, mask);
+        return;
+    }
+    struct acre_outbox *outbox = &heap->outbox;
+    unsigned slot = (unsigned)(((uintptr_t)slab >> 7) + word) % ACRE_OUTBOX_SLOTS;
+    if (outbox->slot[slot].slab != slab || outbox->slot[slot].word != word) {
+        send_slot(outbox, slot);
+        outbox->slot[slot].slab = slab;
+        outbox->slot[slot].word = word;
+        outbox->slot[slot].bits = 0;
+    }
+    if ((outbox->slot[slot].bits & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, bit));
+    outbox->slot[slot].bits |= mask;
+    if (++outbox->unsent >= ACRE_OUTBOX_MOST) acre_remote_flush(heap);
+}
+
+static void collect_mine(struct acre_heap *heap, struct acre_slab *slab) {
+    if (slab->span.state == ACRE_SLAB_CURRENT) return; /* collected at the end of its pass */
+    uint32_t free_blocks = acre_slab_free_now(slab), collected = acre_slab_collect(slab);
+    if (collected == 0) return;
+    acre_list_remove(&slab->node);
+    acre_heap_settle(heap, slab, free_blocks + collected);
+}
+
+void acre_remote_drain(struct acre_heap *heap) {
+    struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next;
+    for (; slab != NULL; slab = next) {
+        next = slab->queue_next;
+        if (!acre_slab_unqueue(slab)) continue;
+        uintptr_t owner = atomic_load(acre_slab_owner(slab));
+        if (owner == acre_thread_pointer() && slab->heap == acre_this_heap)
+            collect_mine(acre_this_heap, slab);
+        else if (owner == ACRE_OWNER_NONE || owner == ACRE_OWNER_SHARED)
+            adopt_if_ownerless(slab);
+        else if (owner != ACRE_OWNER_GONE && acre_slab_must_queue(slab)) /* it moved on: so does the message */
+            queue_slab(atomic_load(&slab->heap), slab);
+    }
+}

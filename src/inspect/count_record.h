@@ -1,0 +1,74 @@
+/* The record that the counting library writes and `acre run` reads.
+ *
+ * `acre run` makes an anonymous file (memfd) of sizeof(struct acre_count_file) and passes its path in the
+ * environment variable ACRE_COUNT ("/proc/PID/fd/N"). libacre-count.so opens and maps it at its first use,
+ * claims a process slot and counts there, so that the figures survive _exit, SIGKILL and exec.
+ *
+ * All numbers are native 64-bit words, written with relaxed atomics by the process that owns the slot; each
+ * is right by itself, and all together are consistent once that process has ended.
+ */
+#ifndef ACRE_INSPECT_COUNT_RECORD_H
+#define ACRE_INSPECT_COUNT_RECORD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define ACRE_COUNT_ENVIRONMENT "ACRE_COUNT"
+#define ACRE_COUNT_MAGIC UINT64_C(0x31746e756f637261) /* "arcount1" */
+#define ACRE_COUNT_VERSION 1u
+#define ACRE_COUNT_PROCESSES 4096u /* process images that one run can hold; later ones are only tallied */
+
+enum acre_count_call { /* library calls by kind; C++ new counts as malloc (or aligned), delete as free */
+    ACRE_COUNT_MALLOC,
+    ACRE_COUNT_CALLOC,
+    ACRE_COUNT_REALLOC, /* realloc and reallocarray */
+    ACRE_COUNT_FREE,    /* free(NULL) too: it is a call */
+    ACRE_COUNT_ALIGNED, /* aligned_alloc, posix_memalign, memalign, valloc, pvalloc, aligned new */
+    ACRE_COUNT_CALLS
+};
+
+enum acre_count_syscall { /* system calls made by the allocator */
+    ACRE_COUNT_SYS_BRK,
+    ACRE_COUNT_SYS_MMAP,
+    ACRE_COUNT_SYS_MUNMAP,
+    ACRE_COUNT_SYS_MREMAP,
+    ACRE_COUNT_SYS_MADVISE,
+    ACRE_COUNT_SYS_MPROTECT,
+    ACRE_COUNT_SYSCALLS
+};
+
+#define ACRE_COUNT_PICTURE_CELLS 64u
+
+struct acre_count_process {
+    _Atomic uint64_t pid;        /* 0: slot unused */
+    _Atomic uint64_t parent_pid;
+    _Atomic uint64_t image;      /* 1 for the first program this pid ran on acre, 2 after its next exec, ... */
+    _Atomic uint64_t ended;      /* 1 once the library saw a regular exit */
+    _Atomic uint64_t calls[ACRE_COUNT_CALLS];
+    _Atomic uint64_t failed_calls; /* allocation calls that returned NULL for want of memory */
+    _Atomic uint64_t syscalls[ACRE_COUNT_SYSCALLS];
+    _Atomic uint64_t break_start, break_peak, break_end; /* addresses; 0: the break was never looked at */
+    _Atomic uint64_t mapped_now, mapped_peak;            /* bytes mapped by the allocator with mmap */
+    _Atomic uint64_t live_now, live_peak;                /* bytes as requested */
+    _Atomic uint64_t live_blocks;
+    _Atomic uint64_t retained_now; /* resident bytes without a live block that acre could give back (own books) */
+    _Atomic uint64_t metadata_now; /* bytes of acre's own records (mapped) */
+    _Atomic uint64_t threads_peak; /* thread heaps in use at once */
+    /* A picture of the heap: break and chunk address space in equal cells, 0..100 per cent live, 255: nothing
+     * there. Written at a regular exit; picture_cells is 0 when there is none. */
+    _Atomic uint64_t picture_cells;
+    uint8_t picture[ACRE_COUNT_PICTURE_CELLS];
+    char name[64]; /* program name (comm-like, NUL-terminated) */
+};
+
+struct acre_count_file {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t process_bytes;       /* sizeof(struct acre_count_process), as the maker of the file saw it */
+    uint64_t root_pid;            /* the process that `acre run` started; 0 until known */
+    uint64_t children;            /* 1: count every descendant on acre, 0: only root_pid */
+    _Atomic uint64_t used;        /* slots claimed, also beyond ACRE_COUNT_PROCESSES */
+    struct acre_count_process process[ACRE_COUNT_PROCESSES];
+};
+
+#endif

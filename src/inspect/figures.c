@@ -1,0 +1,150 @@
+#include "inspect/figures.h"
+
+#include "metadata/map.h"
+#include "metadata/metadata.h"
+#include "os/os.h"
+#include "span/huge.h"
+
+#include <string.h>
+
+/* Visits every run of a chunk: free pages, a large block, or a slab. */
+typedef void visit_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context);
+
+static void each_run(struct acre_chunk *chunk, visit_run *visit, void *context) {
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index))
+        visit(chunk, index, acre_run_pages(chunk, index), context);
+}
+
+static uintptr_t run_address(const struct acre_chunk *chunk, uint32_t index) {
+    return chunk->span.base + ((uintptr_t)index << acre_page_shift());
+}
+
+/* Live blocks of a slab, as far as can be seen from outside: what cursors hold counts as live here and is taken
+ * off by count_cursors. */
+static uint32_t slab_live(const struct acre_slab *slab) {
+    uint32_t not_live = acre_slab_count_free(slab);
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
+    for (uint32_t word = 0; remote != NULL && word < slab->words; word++)
+        not_live += acre_count_bits(atomic_load_explicit(&remote[word], memory_order_relaxed));
+    return not_live < slab->total ? slab->total - not_live : 0;
+}
+
+static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
+    struct acre_figures *figures = context;
+    size_t run_bytes = (size_t)pages << acre_page_shift();
+    if (acre_run_state(chunk, index) == ACRE_RUN_LARGE) {
+        figures->large_bytes += run_bytes - acre_run_slack(chunk, index);
+        figures->large_blocks++;
+    } else if (acre_run_state(chunk, index) == ACRE_RUN_SLAB) {
+        struct acre_span *span = acre_map_find(run_address(chunk, index));
+        if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
+        const struct acre_slab *slab = (const struct acre_slab *)span;
+        uint32_t live = slab_live(slab);
+        size_t live_bytes = live * acre_slab_block_bytes(slab);
+        figures->live_blocks += live;
+        figures->live_bytes += live_bytes;
+        if (slab->fresh_bytes > live_bytes) figures->free_slab_bytes += slab->fresh_bytes - live_bytes;
+    }
+}
+
+static void count_cursors(struct acre_heap *heap, void *context) {
+    struct acre_figures *figures = context;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        const struct acre_cursor *cursor = &heap->cursor[size_class];
+        size_t block_bytes = acre_class_bytes(size_class);
+        size_t blocks = (cursor->end - cursor->next) / block_bytes + acre_count_bits(cursor->word);
+        blocks = acre_min(blocks, figures->live_blocks);
+        figures->live_blocks -= blocks;
+        figures->live_bytes -= acre_min(blocks * block_bytes, figures->live_bytes);
+        figures->free_slab_bytes += blocks * block_bytes;
+    }
+}
+
+static void add_chunks(struct acre_figures *figures, struct acre_page_heap *pages) {
+    acre_lock(&pages->lock);
+    for (struct acre_node *node = pages->chunks.next; node != &pages->chunks; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        size_t chunk_bytes = (size_t)chunk->pages << acre_page_shift();
+        figures->chunks++;
+        figures->held_bytes += chunk_bytes;
+        if (chunk->from_break) figures->break_bytes += chunk_bytes;
+        figures->free_page_bytes += (size_t)chunk->free_pages << acre_page_shift();
+        figures->retained_bytes += (size_t)acre_chunk_dirty_pages(chunk) << acre_page_shift();
+        if (chunk == pages->break_chunk && acre_chunk_last_free(chunk) != ACRE_NO_RUN)
+            figures->top_bytes = (size_t)(chunk->pages - acre_chunk_last_free(chunk)) << acre_page_shift();
+        each_run(chunk, add_run, figures);
+    }
+    acre_unlock(&pages->lock);
+}
+
+void acre_figures_collect(struct acre_figures *figures) {
+    memset(figures, 0, sizeof *figures);
+    figures->metadata_bytes = acre_metadata_bytes();
+    if (acre_default_arena.name == NULL) return;
+    add_chunks(figures, &acre_default_arena.pages);
+    acre_heap_each(count_cursors, figures);
+    struct acre_huge_figures huge = acre_huge_figures();
+    figures->huge_bytes = huge.asked_bytes;
+    figures->huge_blocks = huge.live_blocks;
+    figures->cached_bytes = huge.cached_bytes;
+    figures->held_bytes += huge.live_bytes + huge.cached_bytes;
+    figures->live_bytes += figures->large_bytes + figures->huge_bytes;
+    figures->live_blocks += figures->large_blocks + figures->huge_blocks;
+    figures->retained_bytes += figures->cached_bytes + figures->free_slab_bytes;
+}
+
+struct picture {
+    size_t cell_bytes, live[64], seen[64];
+    size_t at_bytes; /* of the run in hand, from the first chunk on */
+    unsigned cells;
+};
+
+/* Spreads a run's live bytes over the cells it lies in. */
+static void draw_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
+    struct picture *picture = context;
+    size_t run_bytes = (size_t)pages << acre_page_shift(), live_bytes = 0;
+    if (acre_run_state(chunk, index) == ACRE_RUN_LARGE) live_bytes = run_bytes - acre_run_slack(chunk, index);
+    if (acre_run_state(chunk, index) == ACRE_RUN_SLAB) {
+        struct acre_span *span = acre_map_find(run_address(chunk, index));
+        if (span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM)
+            live_bytes = slab_live((struct acre_slab *)span) * acre_slab_block_bytes((struct acre_slab *)span);
+    }
+    for (size_t left_bytes = run_bytes; left_bytes > 0;) {
+        unsigned cell = (unsigned)acre_min(picture->at_bytes / picture->cell_bytes, picture->cells - 1);
+        size_t end_bytes = cell + 1 == picture->cells ? SIZE_MAX : (cell + 1) * picture->cell_bytes;
+        size_t part_bytes = acre_min(left_bytes, end_bytes - picture->at_bytes);
+        picture->seen[cell] += part_bytes;
+        picture->live[cell] += (size_t)((double)live_bytes * (double)part_bytes / (double)run_bytes);
+        picture->at_bytes += part_bytes;
+        left_bytes -= part_bytes;
+    }
+}
+
+/* The next chunk in address order; the list is in order of making. Chunks are few enough for this. */
+static struct acre_chunk *next_above(struct acre_page_heap *pages, uintptr_t address) {
+    struct acre_chunk *next = NULL;
+    for (struct acre_node *node = pages->chunks.next; node != &pages->chunks; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        if (chunk->span.base > address && (next == NULL || chunk->span.base < next->span.base)) next = chunk;
+    }
+    return next;
+}
+
+unsigned acre_figures_picture(uint8_t *cells, unsigned most) {
+    struct acre_page_heap *pages = &acre_default_arena.pages;
+    struct picture picture;
+    memset(&picture, 0, sizeof picture);
+    if (acre_default_arena.name == NULL) return 0;
+    acre_lock(&pages->lock);
+    picture.cells = acre_min(most, 64);
+    picture.cell_bytes = acre_max(pages->chunk_bytes / picture.cells, 1);
+    uintptr_t address = 0;
+    for (struct acre_chunk *chunk; (chunk = next_above(pages, address)) != NULL; address = chunk->span.base)
+        each_run(chunk, draw_run, &picture);
+    acre_unlock(&pages->lock);
+    for (unsigned cell = 0; cell < picture.cells; cell++) {
+        size_t percent = picture.seen[cell] == 0 ? 255 : picture.live[cell] * 100 / picture.seen[cell];
+        cells[cell] = (uint8_t)percent;
+    }
+    return picture.cells;
+}

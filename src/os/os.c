@@ -1,0 +1,197 @@
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+struct acre_os_figures acre_os_figures;
+
+#if defined(ACRE_FAULTS)
+bool (*acre_os_fault)(enum acre_os_call call);
+static bool must_fail(enum acre_os_call call) { return acre_os_fault != NULL && acre_os_fault(call); }
+#else
+static bool must_fail(enum acre_os_call call) {
+    (void)call;
+    return false;
+}
+#endif
+
+static void count(enum acre_os_call call) {
+    atomic_fetch_add_explicit(&acre_os_figures.calls[call], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&acre_os_figures.calls_together, 1, memory_order_relaxed);
+}
+
+static void raise_to(_Atomic uint64_t *peak, uint64_t value) {
+    uint64_t seen = atomic_load_explicit(peak, memory_order_relaxed);
+    while (seen < value && !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed,
+                                                                  memory_order_relaxed)) {
+    }
+}
+
+static void add_mapped(int64_t delta_bytes) {
+    uint64_t now = atomic_fetch_add_explicit(&acre_os_figures.mapped_bytes, (uint64_t)delta_bytes,
+                                             memory_order_relaxed) +
+                   (uint64_t)delta_bytes;
+    raise_to(&acre_os_figures.mapped_peak_bytes, now);
+}
+
+size_t acre_os_page_bytes(void) {
+    static _Atomic size_t known;
+    size_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
+    if (bytes == 0) {
+        bytes = getauxval(AT_PAGESZ);
+        if (bytes == 0) bytes = 4096;
+        atomic_store_explicit(&known, bytes, memory_order_relaxed);
+    }
+    return bytes;
+}
+
+static void note_break(uintptr_t now) {
+    uint64_t none = 0;
+    atomic_compare_exchange_strong_explicit(&acre_os_figures.break_start, &none, now, memory_order_relaxed,
+                                            memory_order_relaxed);
+    atomic_store_explicit(&acre_os_figures.break_now, now, memory_order_relaxed);
+    raise_to(&acre_os_figures.break_peak, now);
+}
+
+uintptr_t acre_os_break(intptr_t delta_bytes) {
+    if (delta_bytes > 0 && must_fail(ACRE_OS_BRK)) return ACRE_BREAK_FAILED;
+    int kept = errno;
+    /* libc remembers the break: asking for it is a system call the first time only. */
+    bool asks_kernel = delta_bytes != 0 || atomic_load_explicit(&acre_os_figures.break_start, memory_order_relaxed) == 0;
+    void *before = sbrk(delta_bytes);
+    if (asks_kernel) count(ACRE_OS_BRK);
+    errno = kept;
+    if (before == (void *)-1) return ACRE_BREAK_FAILED;
+    note_break((uintptr_t)before + (uintptr_t)delta_bytes);
+    return (uintptr_t)before;
+}
+
+void *acre_os_map(void *hint, size_t size_bytes, bool writable) {
+    if (must_fail(ACRE_OS_MMAP)) return NULL;
+    int kept = errno;
+    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (writable ? 0 : MAP_NORESERVE);
+    void *start = mmap(hint, size_bytes, protection, flags, -1, 0);
+    count(ACRE_OS_MMAP);
+    errno = kept;
+    if (start == MAP_FAILED) return NULL;
+    add_mapped((int64_t)size_bytes);
+    return start;
+}
+
+void *acre_os_map_file(const char *path, size_t size_bytes) {
+    int kept = errno;
+    void *start = MAP_FAILED;
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file >= 0) {
+        start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        close(file);
+    }
+    errno = kept;
+    return start == MAP_FAILED ? NULL : start;
+}
+
+bool acre_os_unmap(void *start, size_t size_bytes) {
+    if (must_fail(ACRE_OS_MUNMAP)) return false;
+    int kept = errno;
+    bool done = munmap(start, size_bytes) == 0;
+    count(ACRE_OS_MUNMAP);
+    errno = kept;
+    if (done) add_mapped(-(int64_t)size_bytes);
+    return done;
+}
+
+void *acre_os_remap(void *start, size_t old_bytes, size_t new_bytes) {
+    if (must_fail(ACRE_OS_MREMAP)) return NULL;
+    int kept = errno;
+    void *moved = mremap(start, old_bytes, new_bytes, MREMAP_MAYMOVE);
+    count(ACRE_OS_MREMAP);
+    errno = kept;
+    if (moved == MAP_FAILED) return NULL;
+    add_mapped((int64_t)new_bytes - (int64_t)old_bytes);
+    return moved;
+}
+
+bool acre_os_release(void *start, size_t size_bytes) {
+    if (must_fail(ACRE_OS_MADVISE)) return false;
+    int kept = errno;
+    bool done = madvise(start, size_bytes, MADV_DONTNEED) == 0;
+    count(ACRE_OS_MADVISE);
+    errno = kept;
+    return done;
+}
+
+bool acre_os_make_writable(void *start, size_t size_bytes) {
+    if (must_fail(ACRE_OS_MPROTECT)) return false;
+    int kept = errno;
+    bool done = mprotect(start, size_bytes, PROT_READ | PROT_WRITE) == 0;
+    count(ACRE_OS_MPROTECT);
+    errno = kept;
+    return done;
+}
+
+uint64_t acre_os_clock_ms(void) {
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+uint32_t acre_os_process_id(void) { return (uint32_t)getpid(); }
+uint32_t acre_os_parent_id(void) { return (uint32_t)getppid(); }
+void acre_os_program_name(char name[16]) { prctl(PR_GET_NAME, name); }
+
+bool acre_os_is_secure(void) { return getauxval(AT_SECURE) != 0; }
+
+/* The loader calls malloc before libc has stored `environ`; the kernel's own copy then lies above argc. */
+extern void *__libc_stack_end __attribute__((weak));
+
+static char **environment_strings(void) {
+    if (environ != NULL) return environ;
+    if (&__libc_stack_end == NULL || __libc_stack_end == NULL) return NULL;
+    long argument_count = *(long *)__libc_stack_end;
+    return (char **)__libc_stack_end + 1 + argument_count + 1;
+}
+
+const char *acre_os_environment(const char *name) {
+    char **strings = environment_strings();
+    size_t length = strlen(name);
+    for (; strings != NULL && *strings != NULL; strings++) {
+        if (strncmp(*strings, name, length) == 0 && (*strings)[length] == '=') return *strings + length + 1;
+    }
+    return NULL;
+}
+
+void acre_os_wait(_Atomic uint32_t *word, uint32_t expected) {
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+    errno = kept;
+}
+
+void acre_os_wake(_Atomic uint32_t *word) {
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = kept;
+}
+
+void acre_os_write_error(const char *text, size_t length_bytes) {
+    int kept = errno;
+    while (length_bytes > 0) {
+        ssize_t written = write(STDERR_FILENO, text, length_bytes);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) break;
+        text += written;
+        length_bytes -= (size_t)written;
+    }
+    errno = kept;
+}
+
+_Noreturn void acre_os_abort(void) { abort(); }

@@ -1,0 +1,68 @@
+/* Layer 1: the only place with system calls. Every function keeps errno; failure is a return value. */
+#ifndef ACRE_OS_OS_H
+#define ACRE_OS_OS_H
+
+#include "base/base.h"
+
+/* System calls that the allocator makes, as they are counted. The order is that of the counting record. */
+enum acre_os_call {
+    ACRE_OS_BRK,
+    ACRE_OS_MMAP,
+    ACRE_OS_MUNMAP,
+    ACRE_OS_MREMAP,
+    ACRE_OS_MADVISE,
+    ACRE_OS_MPROTECT,
+    ACRE_OS_CALLS
+};
+
+/* Figures of this layer. mapped_bytes is what acre holds by mmap; the break's three are addresses.
+ * Each is right by itself at any time (relaxed atomics). */
+struct acre_os_figures {
+    _Atomic uint64_t calls[ACRE_OS_CALLS];
+    _Atomic uint64_t calls_together; /* tells cheaply whether anything changed */
+    _Atomic uint64_t mapped_bytes, mapped_peak_bytes;
+    _Atomic uint64_t break_start, break_now, break_peak;
+};
+extern struct acre_os_figures acre_os_figures;
+
+#define ACRE_BREAK_FAILED ((uintptr_t)-1)
+
+/* Bytes of an OS page, a power of two. */
+size_t acre_os_page_bytes(void);
+
+/* The program break, moved by delta bytes (0: only asked for): the break before the move, or
+ * ACRE_BREAK_FAILED. Goes through libc's sbrk, since other code that uses it must see the same break. */
+uintptr_t acre_os_break(intptr_t delta_bytes);
+
+/* Private anonymous zeroed pages, at hint if that is free, else anywhere; NULL when there are none.
+ * `writable` false gives pages that can only be read (and cost no commit charge). */
+void *acre_os_map(void *hint, size_t size_bytes, bool writable);
+bool acre_os_unmap(void *start, size_t size_bytes);
+/* Grows or shrinks a mapping, moving it where it must; NULL when that cannot be done (it is then as before). */
+void *acre_os_remap(void *start, size_t old_bytes, size_t new_bytes);
+/* The pages' memory back to the kernel at once (MADV_DONTNEED); they read as zeros afterwards. */
+bool acre_os_release(void *start, size_t size_bytes);
+bool acre_os_make_writable(void *start, size_t size_bytes);
+/* A shared mapping of a file, for the counting record; NULL when it cannot be had. */
+void *acre_os_map_file(const char *path, size_t size_bytes);
+
+uint64_t acre_os_clock_ms(void); /* monotonic, coarse; no system call where there is a vDSO */
+uint32_t acre_os_process_id(void);
+uint32_t acre_os_parent_id(void);
+void acre_os_program_name(char name[16]);
+bool acre_os_is_secure(void); /* AT_SECURE: the environment is not to be trusted */
+/* The value of an environment variable, also before libc has set up `environ`; NULL when there is none. */
+const char *acre_os_environment(const char *name);
+
+void acre_os_wait(_Atomic uint32_t *word, uint32_t expected); /* sleep while *word == expected; may wake early */
+void acre_os_wake(_Atomic uint32_t *word);                    /* wake one sleeper */
+
+void acre_os_write_error(const char *text, size_t length_bytes); /* to standard error, as far as it goes */
+_Noreturn void acre_os_abort(void);
+
+#if defined(ACRE_FAULTS)
+/* Test builds: asked before every call that can fail; true makes it fail. */
+extern bool (*acre_os_fault)(enum acre_os_call call);
+#endif
+
+#endif

@@ -1,0 +1,22 @@
+/* Where threads leave slabs for each other: by class, those that are partly used and have no owner. */
+#ifndef ACRE_SLAB_DEPOT_H
+#define ACRE_SLAB_DEPOT_H
+
+#include "slab/slab.h"
+
+struct acre_depot {
+    struct acre_lock lock;
+    struct acre_page_heap *pages;
+    struct acre_node shared[ACRE_CLASSES];
+    _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
+};
+
+void acre_depot_start(struct acre_depot *depot, struct acre_page_heap *pages);
+/* The caller's slab becomes SHARED. */
+void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab);
+/* A slab of the class for the caller to own; NULL when there is none. */
+struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class);
+/* Makes this slab the caller's if it is still SHARED. */
+bool acre_depot_adopt(struct acre_depot *depot, struct acre_slab *slab);
+
+#endif

@@ -1,0 +1,37 @@
+/* Size classes: multiples of 16 up to 256, then eight to a doubling up to 32 KiB (at most 12.5 % apart).
+ *
+ * Class i of 1..16 is 16 * i bytes, so that a request rounded up to 16 names its class by itself. Classes up to
+ * ACRE_SMALL_MOST lie in slabs of one granule with a bit per 16 bytes; larger ones in slabs of a few granules
+ * with at most 64 blocks, a bit each. */
+#ifndef ACRE_SLAB_SIZE_CLASS_H
+#define ACRE_SLAB_SIZE_CLASS_H
+
+#include "base/base.h"
+
+#define ACRE_EXACT_MOST ((size_t)256)
+#define ACRE_SMALL_MOST ((size_t)1024)
+#define ACRE_MEDIUM_MOST ((size_t)32 << 10)
+#define ACRE_EXACT_CLASSES 17u /* class 0 is never used: malloc(0) takes class 1 */
+#define ACRE_CLASSES 73u
+
+ACRE_INLINE unsigned acre_class_of(size_t size_bytes) {
+    if (size_bytes <= ACRE_EXACT_MOST) return size_bytes == 0 ? 1 : (unsigned)((size_bytes + 15) / 16);
+    size_t top = size_bytes - 1;
+    unsigned doubling = acre_log2_floor(top);
+    return ACRE_EXACT_CLASSES + (doubling - 8) * 8 + ((unsigned)(top >> (doubling - 3)) & 7);
+}
+
+ACRE_INLINE size_t acre_class_bytes(unsigned size_class) {
+    if (size_class < ACRE_EXACT_CLASSES) return (size_t)size_class * 16;
+    unsigned doubling = (size_class - ACRE_EXACT_CLASSES) / 8, step = (size_class - ACRE_EXACT_CLASSES) % 8;
+    return ((size_t)256 << doubling) + (step + 1) * ((size_t)32 << doubling);
+}
+
+ACRE_INLINE bool acre_class_is_small(unsigned size_class) { return acre_class_bytes(size_class) <= ACRE_SMALL_MOST; }
+uint32_t acre_class_granules(unsigned size_class); /* of its slabs */
+
+/* The class for size_bytes whose blocks are all multiples of alignment (a power of two, at most a granule): 0 when
+ * there is none. */
+unsigned acre_class_aligned(size_t size_bytes, size_t alignment);
+
+#endif

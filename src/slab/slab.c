@@ -1,0 +1,191 @@
+#include "slab/slab.h"
+
+#include "metadata/metadata.h"
+#include "os/report.h"
+
+#include <string.h>
+
+#define SMALL_RECORD_BYTES (sizeof(struct acre_slab) + ACRE_SMALL_WORDS * sizeof(uint64_t))
+#define MEDIUM_RECORD_BYTES (sizeof(struct acre_slab) + sizeof(uint64_t))
+#define REMOTE_BYTES (ACRE_SMALL_WORDS * sizeof(uint64_t))
+
+static enum acre_record record_kind(const struct acre_slab *slab) {
+    return acre_slab_is_small(slab) ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB;
+}
+
+/* Bits 0, stride, 2 * stride, ... of a word. */
+static uint64_t every(unsigned stride) {
+    uint64_t pattern = 1;
+    for (unsigned step = stride; step < 64; step *= 2) pattern |= pattern << step;
+    return pattern;
+}
+
+static void set_shape(struct acre_slab *slab, unsigned size_class) {
+    size_t block_bytes = acre_class_bytes(size_class);
+    size_t span_bytes = acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
+    bool small = acre_class_is_small(size_class);
+    slab->span.kind = small ? ACRE_SPAN_SMALL : ACRE_SPAN_MEDIUM;
+    slab->span.size_class = (uint8_t)size_class;
+    slab->span.state = 0;
+    slab->total = (uint16_t)(span_bytes / block_bytes);
+    slab->unit_bytes = small ? 16 : (uint32_t)block_bytes;
+    slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
+    slab->words = small ? ACRE_SMALL_WORDS : 1;
+    slab->pattern = every(slab->stride);
+    slab->end_bytes = (uint32_t)(slab->total * block_bytes);
+}
+
+/* Sets every field but `owner` and `queued`, which a late reader of the record's former slab may look at. */
+static void clear(struct acre_slab *slab, struct acre_heap *heap) {
+    atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
+    slab->node = (struct acre_node){NULL, NULL};
+    slab->queue_next = NULL;
+    slab->armed = slab->free_at_arm = 0;
+    slab->fresh_bytes = 0;
+    slab->asked = NULL;
+    slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    slab->span.flags = 0;
+    atomic_store_explicit(&slab->remote_word, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->remote_list, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->remote, acre_slab_is_small(slab) ? NULL : &slab->remote_word, memory_order_relaxed);
+    memset(slab->bits, 0, slab->words * sizeof slab->bits[0]);
+}
+
+struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_heap *heap) {
+    bool small = acre_class_is_small(size_class);
+    struct acre_slab *slab = acre_metadata_take(small ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB,
+                                                small ? SMALL_RECORD_BYTES : MEDIUM_RECORD_BYTES);
+    if (slab == NULL) return NULL;
+    set_shape(slab, size_class);
+    clear(slab, heap);
+    struct acre_span_place place = acre_page_heap_take_span(pages, acre_class_granules(size_class), &slab->span);
+    if (place.base == 0) {
+        acre_metadata_give(record_kind(slab), slab);
+        return NULL;
+    }
+    slab->chunk = place.chunk;
+    slab->zero = place.zero;
+    atomic_store(acre_slab_owner(slab), acre_thread_pointer());
+    atomic_store(&slab->queued, 0);
+    return slab;
+}
+
+static void bury(struct acre_slab *slab) { acre_metadata_give(record_kind(slab), slab); }
+
+void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab) {
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
+                             slab->fresh_bytes);
+    if (remote != NULL && remote != &slab->remote_word) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
+    if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
+    atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
+    /* If it is queued, the record is another's from here on. */
+    if ((atomic_fetch_or(&slab->queued, ACRE_BURIED) & ACRE_QUEUED) == 0) bury(slab);
+}
+
+bool acre_slab_unqueue(struct acre_slab *slab) {
+    bool dead = (atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_QUEUED) & ACRE_BURIED) != 0;
+    if (dead) bury(slab);
+    return !dead;
+}
+
+uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address) {
+    uint32_t offset = (uint32_t)(address - slab->span.base), block_bytes = (uint32_t)acre_slab_block_bytes(slab);
+    if (offset >= slab->end_bytes || offset % block_bytes != 0) return ACRE_NO_BIT;
+    return offset / slab->unit_bytes;
+}
+
+static uint32_t collect_word(struct acre_slab *slab, uint32_t word, uint64_t freed) {
+    uint64_t twice = freed & slab->bits[word];
+    if (twice != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
+    slab->bits[word] |= freed;
+    return acre_count_bits(freed);
+}
+
+uint32_t acre_slab_collect(struct acre_slab *slab) {
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
+    uint32_t count = 0;
+    for (uint32_t word = 0; remote != NULL && word < slab->words; word++) {
+        if (atomic_load_explicit(&remote[word], memory_order_relaxed) == 0) continue;
+        count += collect_word(slab, word, atomic_exchange_explicit(&remote[word], 0, memory_order_acquire));
+    }
+    if (atomic_load_explicit(&slab->remote_list, memory_order_relaxed) == 0) return count;
+    for (uintptr_t block = atomic_exchange(&slab->remote_list, 0), next; block != 0; block = next) {
+        next = *(uintptr_t *)block;
+        uint32_t bit = acre_slab_bit(slab, block);
+        if (bit == ACRE_NO_BIT) acre_fail("a freed block was written to in slab %p", (void *)slab->span.base);
+        count += collect_word(slab, bit / 64, UINT64_C(1) << bit % 64);
+    }
+    return count;
+}
+
+uint32_t acre_slab_count_free(const struct acre_slab *slab) {
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < slab->words; word++) {
+        if (slab->bits[word] != 0) count += acre_count_bits(slab->bits[word]);
+    }
+    return count + (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
+}
+
+static _Atomic uint64_t *make_remote(struct acre_slab *slab) {
+    _Atomic uint64_t *none = NULL, *made = acre_metadata_take(ACRE_RECORD_REMOTE_BITS, REMOTE_BYTES);
+    if (made == NULL) return NULL;
+    memset((void *)made, 0, REMOTE_BYTES);
+    if (atomic_compare_exchange_strong(&slab->remote, &none, made)) return made;
+    acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)made);
+    return none;
+}
+
+/* Without memory for the bitmap the blocks themselves hold the list: slow, rare, and nothing is lost. */
+static void list_remote(struct acre_slab *slab, uint32_t word, uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+        uintptr_t block = acre_slab_block(slab, word * 64 + acre_lowest_bit(bits));
+        uintptr_t first = atomic_load(&slab->remote_list);
+        do *(uintptr_t *)block = first;
+        while (!atomic_compare_exchange_weak(&slab->remote_list, &first, block));
+    }
+}
+
+void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t bits) {
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
+    if (remote == NULL) remote = make_remote(slab);
+    if (remote == NULL) {
+        list_remote(slab, word, bits);
+        return;
+    }
+    uint64_t twice = atomic_fetch_or(&remote[word], bits) & bits;
+    if (twice != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
+}
+
+_Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word) {
+    uint64_t bits = slab->bits[word];
+    for (; bits != 0; bits &= bits - 1) {
+        uintptr_t address = slab->span.base + (uintptr_t)(word * 64 + acre_lowest_bit(bits)) * slab->unit_bytes;
+        if (acre_slab_bit(slab, address) == ACRE_NO_BIT || address - slab->span.base >= slab->fresh_bytes)
+            acre_slab_fail_inside("free", slab, address);
+    }
+    acre_fail("the books of slab %p are wrong", (void *)slab->span.base);
+}
+
+_Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address) {
+    acre_fail("%s(%p): double free of a %zu-byte block (size class %zu, arena default)", function, (void *)address,
+              acre_slab_block_bytes(slab), acre_slab_block_bytes(slab));
+}
+
+_Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address) {
+    size_t block_bytes = acre_slab_block_bytes(slab), offset = address - slab->span.base;
+    if (offset >= slab->fresh_bytes)
+        acre_fail("%s(%p): not a block: nothing was handed out there yet (size class %zu, arena default)", function,
+                  (void *)address, block_bytes);
+    acre_fail("%s(%p): not a block: %zu bytes inside the %zu-byte block at %p (arena default)", function,
+              (void *)address, offset % block_bytes, block_bytes, (void *)(address - offset % block_bytes));
+}
+
+bool acre_slab_is_valid(struct acre_slab *slab) {
+    for (uint32_t word = 0; word < slab->words; word++) {
+        if (slab->bits[word] != 0 && !acre_slab_word_is_sound(slab, word, slab->bits[word])) return false;
+    }
+    if (slab->span.state == ACRE_SLAB_WAITING || slab->span.state == ACRE_SLAB_PARTIAL)
+        return acre_slab_free_now(slab) == acre_slab_count_free(slab);
+    return slab->fresh_bytes <= slab->end_bytes;
+}

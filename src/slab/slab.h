@@ -1,0 +1,141 @@
+/* Layer 5: a slab is a span cut into blocks of one size class, with its free blocks in a bitmap beside it.
+ *
+ * Nothing is ever written into a free block: not a link, not a mark. So an overflow or a late write cannot lead
+ * the allocator astray, a second free is seen by its bit at once, and whoever holds the slab's lock may give the
+ * pages of free blocks back to the OS while the owner sleeps (docs/decisions/0001-side-bitmaps.md).
+ *
+ * bits: 1 means free and not in anybody's supply. Only the owner writes it, and its fast path only sets bits.
+ * Frees by others go to `remote`, a bitmap of the same shape that is written with atomics, and are moved over by
+ * the owner (acre_slab_collect). Blocks at or behind `fresh` have never been handed out and have no bits.
+ *
+ * Algebra, for a slab that its owner looks at and that is not current:
+ *     free blocks = bits set + blocks behind fresh = total - live, where live counts remote frees not collected yet
+ *     free blocks = free_at_arm + (armed - countdown)
+ *
+ * States, which only the owner changes:
+ *     CURRENT  a heap's supply for its class comes from it; countdown is far from 0 and counts the frees since the
+ *              last look (ACRE_COUNTDOWN_FAR - countdown)
+ *     WAITING  owned, too full to be worth a look; countdown fires when it has enough free blocks
+ *     PARTIAL  owned, worth a look; countdown fires when it is empty
+ *     FULL     owner NONE: whoever frees into it first adopts it
+ *     SHARED   owner SHARED: on the depot's list, for anybody to adopt
+ *
+ * A thread that frees into somebody else's slab still looks at the record after its bits are set, when the owner
+ * may have collected them and done away with the slab. So records keep their kind for ever, a dead one has owner
+ * GONE, and `queued` decides by single atomic steps who buries it. */
+#ifndef ACRE_SLAB_SLAB_H
+#define ACRE_SLAB_SLAB_H
+
+#include "base/list.h"
+#include "metadata/span.h"
+#include "slab/size_class.h"
+#include "span/page_heap.h"
+
+#define ACRE_SMALL_WORDS 64u
+#define ACRE_COUNTDOWN_FAR (INT32_C(1) << 30)
+
+enum acre_slab_state {
+    ACRE_SLAB_CURRENT = 1,
+    ACRE_SLAB_WAITING,
+    ACRE_SLAB_PARTIAL,
+    ACRE_SLAB_FULL,
+    ACRE_SLAB_SHARED
+};
+
+enum { /* bits of `queued` */
+    ACRE_QUEUED = 1, /* on a heap's queue */
+    ACRE_BURIED = 2  /* destroyed: whoever finds or leaves it off the queue gives the record back */
+};
+
+struct acre_heap;
+
+struct acre_slab {
+    struct acre_span span; /* for a medium slab span.owner stays NONE and `owner` below is the true one */
+    _Atomic uintptr_t medium_owner;
+    struct acre_heap *_Atomic heap; /* of the owner, or of the last one */
+    struct acre_node node;
+    struct acre_chunk *chunk;
+    _Atomic uint64_t *_Atomic remote; /* made at the first remote free */
+    _Atomic uintptr_t remote_list; /* blocks freed when there was no memory for `remote`, linked by first word */
+    struct acre_slab *queue_next;     /* on the heap's queue of slabs with remote frees */
+    _Atomic uint32_t queued;
+    int32_t armed;
+    int32_t free_at_arm;
+    uint32_t fresh_bytes; /* from base; blocks behind it were never handed out */
+    uint32_t end_bytes;   /* of the last block */
+    uint32_t unit_bytes;  /* per bit */
+    uint16_t total;       /* blocks */
+    uint8_t stride;       /* bits from block to block */
+    uint8_t words;
+    bool zero;            /* fresh blocks read as zeros */
+    _Atomic uint64_t remote_word; /* `remote` of a medium slab */
+    uint64_t pattern;             /* bits 0, stride, 2 * stride, ... */
+    uint16_t *asked;              /* counting build: bytes asked for, by bit */
+    uint64_t reserved[6];
+    uint64_t bits[]; /* at a fixed place: the fast path of free knows it */
+};
+_Static_assert(sizeof(struct acre_slab) % 64 == 0, "bitmaps of small slabs begin on a cache line");
+
+/* Small slabs are read by halves of 16 bits in the fast path, by words elsewhere. */
+typedef uint16_t acre_half_word __attribute__((may_alias));
+
+/* A slab of the class with its span, owned by the caller for `heap`; NULL when there is no memory. */
+struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_heap *heap);
+/* Owner, all blocks free: its span back to the page heap, and its record too unless it is queued. */
+void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab);
+/* For who took the slab off a queue: true when it lives, false when it was dead and is buried now. */
+bool acre_slab_unqueue(struct acre_slab *slab);
+/* After a remote free: true when the caller is to put it on the heap's queue. */
+ACRE_INLINE bool acre_slab_must_queue(struct acre_slab *slab) {
+    uint32_t idle = 0;
+    return atomic_compare_exchange_strong(&slab->queued, &idle, ACRE_QUEUED);
+}
+
+ACRE_INLINE bool acre_slab_is_small(const struct acre_slab *slab) { return slab->span.kind == ACRE_SPAN_SMALL; }
+ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) {
+    return acre_slab_is_small(slab) ? &slab->span.owner : &slab->medium_owner;
+}
+ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) { return acre_class_bytes(slab->span.size_class); }
+
+#define ACRE_NO_BIT UINT32_MAX
+/* The bit of the block that begins at this address, or ACRE_NO_BIT when none does (misaligned, inside a block,
+ * behind the last one). */
+uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address);
+ACRE_INLINE uintptr_t acre_slab_block(const struct acre_slab *slab, uint32_t bit) {
+    return slab->span.base + (uintptr_t)bit * slab->unit_bytes;
+}
+
+/* Owner: moves remote frees into bits; how many. A block that is free twice over ends the program. */
+uint32_t acre_slab_collect(struct acre_slab *slab);
+/* Owner: how many blocks are free (bits and fresh). */
+uint32_t acre_slab_count_free(const struct acre_slab *slab);
+/* Owner: sets the countdown so that it fires after `frees` more frees. */
+ACRE_INLINE void acre_slab_arm(struct acre_slab *slab, uint32_t free_blocks, int32_t frees) {
+    slab->free_at_arm = (int32_t)free_blocks;
+    slab->armed = slab->span.countdown = frees;
+}
+ACRE_INLINE uint32_t acre_slab_free_now(const struct acre_slab *slab) {
+    return (uint32_t)(slab->free_at_arm + (slab->armed - slab->span.countdown));
+}
+/* Free blocks that make a slab worth a look: its look costs a pass over the bitmap. */
+ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre_max(1, slab->total / 16u); }
+
+/* Any thread: frees the live blocks of `bits` in word `word`. A block freed before ends the program. */
+void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t bits);
+
+/* Owner, before blocks are handed out again: ends the program when the word has a bit where no block begins or
+ * where none was handed out yet, which only free of a pointer into a block can have set. */
+ACRE_INLINE bool acre_slab_word_is_sound(const struct acre_slab *slab, uint32_t word, uint64_t bits) {
+    uint32_t lowest = acre_lowest_bit(bits), highest = acre_log2_floor(bits);
+    return (word * 64u + lowest) % slab->stride == 0 && ((bits >> lowest) & ~slab->pattern) == 0 &&
+           (word * 64u + highest) * slab->unit_bytes < slab->fresh_bytes;
+}
+_Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word);
+
+/* For a block that is free twice or was never handed out: one line and abort. */
+_Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address);
+_Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address);
+
+bool acre_slab_is_valid(struct acre_slab *slab);
+
+#endif

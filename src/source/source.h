@@ -1,0 +1,34 @@
+/* Layer 3: chunks of address space from the program break or from mmap. */
+#ifndef ACRE_SOURCE_SOURCE_H
+#define ACRE_SOURCE_SOURCE_H
+
+#include "base/base.h"
+
+enum acre_source { /* the order of option `source` */
+    ACRE_SOURCE_AUTO,
+    ACRE_SOURCE_BRK,
+    ACRE_SOURCE_MMAP
+};
+
+struct acre_extent {
+    uintptr_t base; /* aligned to a granule */
+    size_t size_bytes; /* whole granules; 0: nothing */
+};
+
+/* From the break: at least `least` bytes and, where that can be had, `wanted` (both whole granules). The extent
+ * directly follows the one before, unless other code moved the break in between. Size 0 when the break cannot
+ * grow, or when other code lowered it below what acre holds (it is then never used again). */
+struct acre_extent acre_source_grow_break(size_t least_bytes, size_t wanted_bytes);
+/* Lowers the break by the last `size_bytes` that acre took, which end at `top`. false, and nothing is changed,
+ * when somebody else's memory lies above or the kernel refuses. */
+bool acre_source_lower_break(uintptr_t top, size_t size_bytes);
+size_t acre_source_break_bytes(void); /* held from the break now */
+
+/* Pages from mmap, aligned to `alignment` (a power of two, at least a page); 0 when there are none. */
+uintptr_t acre_source_map(size_t size_bytes, size_t alignment);
+
+void acre_source_lock(void);
+void acre_source_unlock(void);
+bool acre_source_lock_is_mine(void);
+
+#endif

@@ -1,0 +1,221 @@
+#include "span/chunk.h"
+
+#include "os/os.h"
+
+unsigned acre_page_shift(void) {
+    size_t bytes = acre_os_page_bytes();
+    return bytes > 4096 ? acre_log2_floor(bytes) : 12;
+}
+
+static uint32_t granule_pages(void) { return (uint32_t)(ACRE_GRANULE_BYTES >> acre_page_shift()); }
+
+static void set_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, enum acre_run_state state) {
+    uint32_t tag = (uint32_t)state | pages << 2;
+    chunk->page[index] = tag;
+    chunk->page[index + pages - 1] = tag;
+}
+
+void acre_run_set_slack(struct acre_chunk *chunk, uint32_t index, uint32_t slack_bytes) {
+    chunk->page[index] = (chunk->page[index] & 0x1fffu) | slack_bytes << 13;
+}
+
+static uint64_t low_bits(uint32_t count) { return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1; }
+
+static void mark_dirty(struct acre_chunk *chunk, uint32_t index, uint32_t pages, bool dirty) {
+    while (pages > 0) {
+        uint32_t offset = index % 64, part = 64 - offset < pages ? 64 - offset : pages;
+        uint64_t mask = low_bits(part) << offset;
+        if (dirty)
+            chunk->dirty[index / 64] |= mask;
+        else
+            chunk->dirty[index / 64] &= ~mask;
+        index += part;
+        pages -= part;
+    }
+}
+
+static uint32_t count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    uint32_t count = 0;
+    while (pages > 0) {
+        uint32_t offset = index % 64, part = 64 - offset < pages ? 64 - offset : pages;
+        count += acre_count_bits(chunk->dirty[index / 64] >> offset & low_bits(part));
+        index += part;
+        pages -= part;
+    }
+    return count;
+}
+
+static void set_granules_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    uint32_t unit = granule_pages(), first = (index + unit - 1) / unit, end = (index + pages) / unit;
+    if (end > first) chunk->free_granules |= low_bits(end - first) << first;
+}
+
+static void set_granules_used(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    uint32_t unit = granule_pages(), first = index / unit, last = (index + pages - 1) / unit;
+    chunk->free_granules &= ~(low_bits(last - first + 1) << first);
+}
+
+static uint32_t find_longest(const struct acre_chunk *chunk) {
+    uint32_t longest = 0;
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        uint32_t pages = acre_run_pages(chunk, index);
+        if (acre_run_state(chunk, index) == ACRE_RUN_FREE && pages > longest) longest = pages;
+    }
+    return longest;
+}
+
+void acre_chunk_start(struct acre_chunk *chunk, uintptr_t base, bool from_break) {
+    atomic_store_explicit(&chunk->span.owner, ACRE_OWNER_NONE, memory_order_relaxed);
+    chunk->span.kind = ACRE_SPAN_CHUNK;
+    chunk->span.base = base;
+    chunk->pages = chunk->free_pages = chunk->longest_run = 0;
+    chunk->free_granules = 0;
+    chunk->from_break = from_break;
+    chunk->all_node = chunk->run_node = chunk->granule_node = (struct acre_node){NULL, NULL};
+    mark_dirty(chunk, 0, ACRE_CHUNK_PAGES, false);
+}
+
+/* Makes [index, index + pages) a free run, joined with free neighbours. */
+static void join_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    if (index > 0 && acre_run_state(chunk, index - 1) == ACRE_RUN_FREE) {
+        uint32_t before = acre_run_pages(chunk, index - 1);
+        index -= before;
+        pages += before;
+    }
+    if (index + pages < chunk->pages && acre_run_state(chunk, index + pages) == ACRE_RUN_FREE)
+        pages += acre_run_pages(chunk, index + pages);
+    set_run(chunk, index, pages, ACRE_RUN_FREE);
+    set_granules_free(chunk, index, pages);
+    if (pages > chunk->longest_run) chunk->longest_run = pages;
+}
+
+void acre_chunk_extend(struct acre_chunk *chunk, uint32_t pages) {
+    uint32_t index = chunk->pages;
+    mark_dirty(chunk, index, pages, false);
+    chunk->pages += pages;
+    chunk->free_pages += pages;
+    join_free(chunk, index, pages);
+    ACRE_ASSERT(acre_chunk_is_valid(chunk));
+}
+
+void acre_chunk_cut(struct acre_chunk *chunk, uint32_t pages) {
+    uint32_t index = acre_chunk_last_free(chunk), length = acre_run_pages(chunk, index);
+    set_granules_used(chunk, chunk->pages - pages, pages);
+    chunk->pages -= pages;
+    chunk->free_pages -= pages;
+    if (length > pages) set_run(chunk, index, length - pages, ACRE_RUN_FREE);
+    chunk->longest_run = find_longest(chunk);
+    ACRE_ASSERT(acre_chunk_is_valid(chunk));
+}
+
+/* Cuts [at, at + pages) out of the free run at index. */
+static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_t pages, enum acre_run_state state) {
+    uint32_t length = acre_run_pages(chunk, index), behind = index + length - (at + pages);
+    if (at > index) set_run(chunk, index, at - index, ACRE_RUN_FREE);
+    if (behind > 0) set_run(chunk, at + pages, behind, ACRE_RUN_FREE);
+    set_run(chunk, at, pages, state);
+    set_granules_used(chunk, at, pages);
+    chunk->free_pages -= pages;
+    if (length == chunk->longest_run) chunk->longest_run = find_longest(chunk);
+    ACRE_ASSERT(acre_chunk_is_valid(chunk));
+}
+
+uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alignment_pages,
+                         enum acre_run_state state, bool *zero) {
+    uint32_t best = ACRE_NO_RUN, best_at = 0, best_pages = UINT32_MAX, first_page = (uint32_t)(chunk->span.base >> acre_page_shift());
+    for (uint32_t index = 0, length; index < chunk->pages && best_pages != pages; index += length) {
+        length = acre_run_pages(chunk, index);
+        if (acre_run_state(chunk, index) != ACRE_RUN_FREE || length < pages || length >= best_pages) continue;
+        uint32_t at = (uint32_t)acre_align_up(first_page + index, alignment_pages) - first_page;
+        if (at + pages > index + length) continue;
+        best = index;
+        best_at = at;
+        best_pages = length;
+    }
+    if (best == ACRE_NO_RUN) return ACRE_NO_RUN;
+    *zero = count_dirty(chunk, best_at, pages) == 0;
+    carve(chunk, best, best_at, pages, state);
+    return best_at;
+}
+
+/* Where `granules` set bits in a row begin in the word, or 64. */
+static uint32_t find_row(uint64_t word, uint32_t granules) {
+    for (uint32_t more = 1; more < granules; more++) word &= word >> 1;
+    return word == 0 ? 64 : acre_lowest_bit(word);
+}
+
+uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, bool *zero) {
+    uint32_t unit = granule_pages(), first = find_row(chunk->free_granules, granules);
+    if (first == 64) return ACRE_NO_RUN;
+    uint32_t at = first * unit, index = 0;
+    while (index + acre_run_pages(chunk, index) <= at) index += acre_run_pages(chunk, index);
+    *zero = count_dirty(chunk, at, granules * unit) == 0;
+    carve(chunk, index, at, granules * unit, ACRE_RUN_SLAB);
+    return at;
+}
+
+void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages) {
+    mark_dirty(chunk, index, touched_pages, true);
+    chunk->free_pages += pages;
+    join_free(chunk, index, pages);
+    ACRE_ASSERT(acre_chunk_is_valid(chunk));
+}
+
+bool acre_chunk_grow_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    uint32_t length = acre_run_pages(chunk, index), next = index + length, more = pages - length;
+    if (next >= chunk->pages || acre_run_state(chunk, next) != ACRE_RUN_FREE || acre_run_pages(chunk, next) < more)
+        return false;
+    carve(chunk, next, next, more, ACRE_RUN_LARGE);
+    set_run(chunk, index, pages, ACRE_RUN_LARGE);
+    ACRE_ASSERT(acre_chunk_is_valid(chunk));
+    return true;
+}
+
+void acre_chunk_shrink_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    uint32_t length = acre_run_pages(chunk, index);
+    if (length == pages) return;
+    set_run(chunk, index, pages, ACRE_RUN_LARGE);
+    set_run(chunk, index + pages, length - pages, ACRE_RUN_LARGE);
+    acre_chunk_free(chunk, index + pages, length - pages, length - pages);
+}
+
+uint32_t acre_chunk_last_free(const struct acre_chunk *chunk) {
+    if (chunk->pages == 0 || acre_run_state(chunk, chunk->pages - 1) != ACRE_RUN_FREE) return ACRE_NO_RUN;
+    return chunk->pages - acre_run_pages(chunk, chunk->pages - 1);
+}
+
+bool acre_chunk_run_begins(const struct acre_chunk *chunk, uint32_t index) {
+    uint32_t at = 0;
+    while (at < index) at += acre_run_pages(chunk, at);
+    return at == index && index < chunk->pages;
+}
+
+uint32_t acre_chunk_dirty_pages(const struct acre_chunk *chunk) {
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        if (acre_run_state(chunk, index) == ACRE_RUN_FREE)
+            count += count_dirty(chunk, index, acre_run_pages(chunk, index));
+    }
+    return count;
+}
+
+bool acre_chunk_is_valid(const struct acre_chunk *chunk) {
+    uint32_t free_pages = 0, unit = granule_pages();
+    uint64_t granules = 0;
+    bool was_free = false;
+    for (uint32_t index = 0; index < chunk->pages;) {
+        uint32_t pages = acre_run_pages(chunk, index);
+        bool is_free = acre_run_state(chunk, index) == ACRE_RUN_FREE;
+        if (pages == 0 || index + pages > chunk->pages || (is_free && was_free)) return false;
+        if ((chunk->page[index + pages - 1] & 0x1fffu) != (chunk->page[index] & 0x1fffu)) return false;
+        if (is_free) {
+            free_pages += pages;
+            if (pages > chunk->longest_run) return false;
+            for (uint32_t g = (index + unit - 1) / unit; (g + 1) * unit <= index + pages; g++)
+                granules |= UINT64_C(1) << g;
+        }
+        was_free = is_free;
+        index += pages;
+    }
+    return free_pages == chunk->free_pages && granules == chunk->free_granules;
+}

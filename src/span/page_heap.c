@@ -1,0 +1,389 @@
+#include "span/page_heap.h"
+
+#include "metadata/map.h"
+#include "metadata/metadata.h"
+#include "os/os.h"
+
+/* The break grows by a quarter of what it is, within these; one system call then serves many slabs, and untouched
+ * pages cost nothing but address space. */
+#define BREAK_STEP_LEAST ((size_t)1 << 20)
+#define BREAK_STEP_MOST ((size_t)4 << 20)
+/* The break is lowered when at least this much, and an eighth of the heap, is free at its top; a little stays, so
+ * that a program that breathes at the top does not fault its pages in each time. */
+#define TRIM_LEAST ((size_t)1 << 20)
+#define TRIM_KEEP ((size_t)256 << 10)
+
+void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
+    heap->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_PAGES);
+    heap->policy = *policy;
+    acre_list_start(&heap->chunks);
+    acre_list_start(&heap->granules);
+    for (unsigned bucket = 0; bucket < ACRE_RUN_BUCKETS; bucket++) acre_list_start(&heap->buckets[bucket]);
+    heap->break_chunk = heap->spare_chunk = NULL;
+    heap->chunk_bytes = 0;
+}
+
+static void unfile(struct acre_chunk *chunk) {
+    if (acre_list_holds(&chunk->run_node)) acre_list_remove(&chunk->run_node);
+    if (chunk->free_granules == 0 && acre_list_holds(&chunk->granule_node)) acre_list_remove(&chunk->granule_node);
+}
+
+/* Puts the chunk where its free runs say. Memory from the break is used first, and a wholly free chunk last. */
+static void file(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    unfile(chunk);
+    if (chunk->longest_run > 0)
+        acre_list_push_front(&heap->buckets[acre_log2_floor(chunk->longest_run)], &chunk->run_node);
+    if (chunk->free_granules != 0 && !acre_list_holds(&chunk->granule_node)) {
+        if (chunk->from_break)
+            acre_list_push_front(&heap->granules, &chunk->granule_node);
+        else
+            acre_list_push_back(&heap->granules, &chunk->granule_node);
+    }
+}
+
+static struct acre_chunk *new_chunk(struct acre_page_heap *heap, uintptr_t base, bool from_break) {
+    struct acre_chunk *chunk = acre_metadata_take(ACRE_RECORD_CHUNK, sizeof *chunk);
+    if (chunk == NULL) return NULL;
+    acre_chunk_start(chunk, base, from_break);
+    acre_list_push_back(&heap->chunks, &chunk->all_node);
+    return chunk;
+}
+
+static void drop_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    chunk->free_granules = 0;
+    unfile(chunk);
+    acre_list_remove(&chunk->all_node);
+    if (heap->break_chunk == chunk) heap->break_chunk = NULL;
+    if (heap->spare_chunk == chunk) heap->spare_chunk = NULL;
+    acre_metadata_give(ACRE_RECORD_CHUNK, chunk);
+}
+
+static void add_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base, size_t size_bytes) {
+    acre_map_set(base, size_bytes, &chunk->span);
+    acre_chunk_extend(chunk, (uint32_t)(size_bytes >> acre_page_shift()));
+    heap->chunk_bytes += size_bytes;
+    file(heap, chunk);
+}
+
+static size_t chunk_bytes(const struct acre_chunk *chunk) { return (size_t)chunk->pages << acre_page_shift(); }
+
+/* Spreads an extent of the break over the last chunk and new ones; what finds no record is given back or lost to
+ * address space alone (it was never touched). */
+static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
+    bool added = false;
+    while (extent.size_bytes > 0) {
+        struct acre_chunk *last = heap->break_chunk;
+        size_t room = 0;
+        if (last != NULL && last->span.base + chunk_bytes(last) == extent.base) room = ACRE_CHUNK_BYTES - chunk_bytes(last);
+        if (room == 0) {
+            last = new_chunk(heap, extent.base, true);
+            if (last == NULL) {
+                acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
+                return added;
+            }
+            heap->break_chunk = last;
+            room = ACRE_CHUNK_BYTES;
+        }
+        size_t part_bytes = acre_min(room, extent.size_bytes);
+        add_pages(heap, last, extent.base, part_bytes);
+        extent.base += part_bytes;
+        extent.size_bytes -= part_bytes;
+        added = true;
+    }
+    return added;
+}
+
+/* What must be asked of the break so that `least_bytes` of it come to lie in one chunk. */
+static size_t break_need(const struct acre_page_heap *heap, size_t least_bytes) {
+    if (heap->break_chunk == NULL) return least_bytes;
+    size_t room_bytes = ACRE_CHUNK_BYTES - chunk_bytes(heap->break_chunk);
+    return room_bytes < least_bytes ? room_bytes + least_bytes : least_bytes;
+}
+
+static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_t limit_bytes) {
+    size_t held_bytes = acre_source_break_bytes();
+    size_t step_bytes = acre_align_down(held_bytes / 4, ACRE_GRANULE_BYTES);
+    step_bytes = acre_max(BREAK_STEP_LEAST, acre_min(step_bytes, BREAK_STEP_MOST));
+    least_bytes = break_need(heap, least_bytes);
+    if (limit_bytes < held_bytes || limit_bytes - held_bytes < least_bytes) return false;
+    step_bytes = acre_max(acre_min(step_bytes, limit_bytes - held_bytes), least_bytes);
+    struct acre_extent extent = acre_source_grow_break(least_bytes, step_bytes);
+    if (extent.size_bytes == 0) return false;
+    if (!acre_map_reserve(extent.base, extent.size_bytes)) {
+        acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
+        return false;
+    }
+    return add_extent(heap, extent);
+}
+
+static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
+    size_t size_bytes = ACRE_CHUNK_BYTES;
+    uintptr_t base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
+    if (base == 0) { /* near a limit: as little as will do */
+        size_bytes = least_bytes;
+        base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
+    }
+    if (base == 0) return false;
+    struct acre_chunk *chunk = acre_map_reserve(base, size_bytes) ? new_chunk(heap, base, false) : NULL;
+    if (chunk == NULL) {
+        acre_os_unmap((void *)base, size_bytes);
+        return false;
+    }
+    add_pages(heap, chunk, base, size_bytes);
+    return true;
+}
+
+static bool grow(struct acre_page_heap *heap, size_t least_bytes) {
+    const size_t no_limit_bytes = (size_t)PTRDIFF_MAX & ~(ACRE_GRANULE_BYTES - 1);
+    least_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
+    switch (heap->policy.source) {
+    case ACRE_SOURCE_MMAP:
+        return grow_by_map(heap, least_bytes);
+    case ACRE_SOURCE_BRK:
+        return grow_by_break(heap, least_bytes, no_limit_bytes) || grow_by_map(heap, least_bytes);
+    default: /* past its limit the break is still better than nothing */
+        return grow_by_break(heap, least_bytes, acre_align_down(heap->policy.brk_limit_bytes, ACRE_GRANULE_BYTES)) ||
+               grow_by_map(heap, least_bytes) || grow_by_break(heap, least_bytes, no_limit_bytes);
+    }
+}
+
+/* Takes pages at the break's top away, chunk by chunk, as long as they are free. */
+static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
+    struct acre_chunk *last = heap->break_chunk;
+    uint32_t free_at = last == NULL ? ACRE_NO_RUN : acre_chunk_last_free(last);
+    if (free_at == ACRE_NO_RUN) return;
+    size_t start_bytes = acre_align_up(((size_t)free_at << acre_page_shift()) + keep_bytes, ACRE_GRANULE_BYTES);
+    if (start_bytes >= chunk_bytes(last)) return;
+    size_t cut_bytes = chunk_bytes(last) - start_bytes;
+    uintptr_t top = last->span.base + chunk_bytes(last);
+    if (!acre_source_lower_break(top, cut_bytes)) return;
+    acre_map_set(top - cut_bytes, cut_bytes, NULL);
+    acre_chunk_cut(last, (uint32_t)(cut_bytes >> acre_page_shift()));
+    heap->chunk_bytes -= cut_bytes;
+    file(heap, last);
+    if (last->pages == 0) drop_chunk(heap, last);
+}
+
+/* The chunk that now ends the break, after one above it is gone. */
+static struct acre_chunk *find_break_chunk(struct acre_page_heap *heap) {
+    struct acre_chunk *highest = NULL;
+    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        if (chunk->from_break && (highest == NULL || chunk->span.base > highest->span.base)) highest = chunk;
+    }
+    return highest;
+}
+
+static size_t break_tail_bytes(const struct acre_page_heap *heap) {
+    if (heap->break_chunk == NULL) return 0;
+    uint32_t free_at = acre_chunk_last_free(heap->break_chunk);
+    return free_at == ACRE_NO_RUN ? 0 : (size_t)(heap->break_chunk->pages - free_at) << acre_page_shift();
+}
+
+static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
+    size_t before_bytes;
+    do {
+        before_bytes = heap->chunk_bytes;
+        /* What is kept stays in the last chunk that is not wholly free. */
+        bool wholly_free = heap->break_chunk != NULL && heap->break_chunk->free_pages == heap->break_chunk->pages;
+        bool is_only = heap->break_chunk != NULL && heap->break_chunk->all_node.prev == &heap->chunks &&
+                       heap->break_chunk->all_node.next == &heap->chunks;
+        trim_break(heap, wholly_free && !is_only ? 0 : keep_bytes);
+        if (heap->break_chunk == NULL) heap->break_chunk = find_break_chunk(heap);
+        if (!wholly_free) return;
+    } while (heap->chunk_bytes != before_bytes);
+}
+
+/* After a free: gives back what hysteresis does not want kept. */
+static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    file(heap, chunk);
+    if (chunk == heap->break_chunk) {
+        size_t tail_bytes = break_tail_bytes(heap);
+        if (tail_bytes >= TRIM_LEAST && tail_bytes >= acre_source_break_bytes() / 8) lower_break(heap, TRIM_KEEP);
+    } else if (!chunk->from_break && chunk->free_pages == chunk->pages && heap->spare_chunk != chunk) {
+        struct acre_chunk *empty = heap->spare_chunk;
+        heap->spare_chunk = chunk;
+        if (empty == NULL || empty->free_pages != empty->pages) return;
+        acre_map_set(empty->span.base, chunk_bytes(empty), NULL);
+        heap->chunk_bytes -= chunk_bytes(empty);
+        acre_os_unmap((void *)empty->span.base, chunk_bytes(empty));
+        drop_chunk(heap, empty);
+    }
+}
+
+static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {
+    struct acre_span_place place = {0, NULL, false};
+    for (struct acre_node *node = heap->granules.next; node != &heap->granules; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
+        uint32_t index = acre_chunk_take_granules(chunk, granules, &place.zero);
+        if (index == ACRE_NO_RUN) continue;
+        place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
+        place.chunk = chunk;
+        file(heap, chunk);
+        break;
+    }
+    return place;
+}
+
+struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uint32_t granules,
+                                                struct acre_span *span) {
+    size_t size_bytes = granules * ACRE_GRANULE_BYTES;
+    acre_lock(&heap->lock);
+    struct acre_span_place place = span_from(heap, granules);
+    if (place.base == 0 && grow(heap, size_bytes)) place = span_from(heap, granules);
+    if (place.base != 0) {
+        span->base = place.base;
+        acre_map_set(place.base, size_bytes, span);
+    }
+    acre_unlock(&heap->lock);
+    return place;
+}
+
+static uint32_t page_index(const struct acre_chunk *chunk, uintptr_t address) {
+    return (uint32_t)((address - chunk->span.base) >> acre_page_shift());
+}
+
+void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base,
+                              uint32_t granules, size_t touched_bytes) {
+    size_t size_bytes = granules * ACRE_GRANULE_BYTES, page_bytes = (size_t)1 << acre_page_shift();
+    acre_lock(&heap->lock);
+    acre_map_set(base, size_bytes, &chunk->span);
+    acre_chunk_free(chunk, page_index(chunk, base), (uint32_t)(size_bytes / page_bytes),
+                    (uint32_t)(acre_align_up(touched_bytes, page_bytes) / page_bytes));
+    after_free(heap, chunk);
+    acre_unlock(&heap->lock);
+}
+
+static struct acre_span_place large_from(struct acre_page_heap *heap, uint32_t pages, uint32_t alignment_pages) {
+    struct acre_span_place place = {0, NULL, false};
+    for (unsigned bucket = acre_log2_floor(pages); bucket < ACRE_RUN_BUCKETS; bucket++) {
+        for (struct acre_node *node = heap->buckets[bucket].next; node != &heap->buckets[bucket]; node = node->next) {
+            struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, run_node);
+            if (chunk->longest_run < pages) continue;
+            uint32_t index = acre_chunk_take(chunk, pages, alignment_pages, ACRE_RUN_LARGE, &place.zero);
+            if (index == ACRE_NO_RUN) continue;
+            place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
+            place.chunk = chunk;
+            file(heap, chunk);
+            return place;
+        }
+    }
+    return place;
+}
+
+struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, size_t size_bytes, size_t alignment) {
+    size_t page_bytes = (size_t)1 << acre_page_shift(), run_bytes = acre_align_up(size_bytes, page_bytes);
+    uint32_t pages = (uint32_t)(run_bytes / page_bytes);
+    uint32_t alignment_pages = alignment > page_bytes ? (uint32_t)(alignment / page_bytes) : 1;
+    acre_lock(&heap->lock);
+    struct acre_span_place place = large_from(heap, pages, alignment_pages);
+    if (place.base == 0) {
+        size_t least_bytes = run_bytes + (alignment_pages > 1 ? alignment - page_bytes : 0);
+        if (grow(heap, least_bytes)) place = large_from(heap, pages, alignment_pages);
+    }
+    if (place.base != 0)
+        acre_run_set_slack(place.chunk, page_index(place.chunk, place.base), (uint32_t)(run_bytes - size_bytes));
+    acre_unlock(&heap->lock);
+    return place;
+}
+
+/* Whether a live large block begins at this address; the lock is held. */
+static enum acre_large_error check_large(struct acre_chunk *chunk, uintptr_t block) {
+    uint32_t index = page_index(chunk, block);
+    if ((block & (((uintptr_t)1 << acre_page_shift()) - 1)) != 0) return ACRE_LARGE_INSIDE;
+    if (index >= chunk->pages || !acre_chunk_run_begins(chunk, index)) return ACRE_LARGE_INSIDE;
+    return acre_run_state(chunk, index) == ACRE_RUN_LARGE ? ACRE_LARGE_FINE : ACRE_LARGE_FREED;
+}
+
+enum acre_large_error acre_page_heap_give_large(struct acre_page_heap *heap, struct acre_chunk *chunk,
+                                                uintptr_t block) {
+    acre_lock(&heap->lock);
+    enum acre_large_error error = check_large(chunk, block);
+    if (error == ACRE_LARGE_FINE) {
+        uint32_t index = page_index(chunk, block), pages = acre_run_pages(chunk, index);
+        acre_chunk_free(chunk, index, pages, pages);
+        after_free(heap, chunk);
+    }
+    acre_unlock(&heap->lock);
+    return error;
+}
+
+size_t acre_page_heap_large_size(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
+                                 size_t *asked_bytes) {
+    size_t usable_bytes = 0;
+    acre_lock(&heap->lock);
+    if (check_large(chunk, block) == ACRE_LARGE_FINE) {
+        uint32_t index = page_index(chunk, block);
+        usable_bytes = (size_t)acre_run_pages(chunk, index) << acre_page_shift();
+        *asked_bytes = usable_bytes - acre_run_slack(chunk, index);
+    }
+    acre_unlock(&heap->lock);
+    return usable_bytes;
+}
+
+bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
+                                 size_t size_bytes) {
+    size_t run_bytes = acre_align_up(size_bytes, (size_t)1 << acre_page_shift());
+    uint32_t pages = (uint32_t)(run_bytes >> acre_page_shift()), index = page_index(chunk, block);
+    bool done = true;
+    acre_lock(&heap->lock);
+    if (check_large(chunk, block) != ACRE_LARGE_FINE) {
+        done = false;
+    } else if (pages > acre_run_pages(chunk, index)) {
+        done = acre_chunk_grow_run(chunk, index, pages);
+        if (done) file(heap, chunk);
+    } else if (pages < acre_run_pages(chunk, index)) {
+        acre_chunk_shrink_run(chunk, index, pages);
+        after_free(heap, chunk);
+    }
+    if (done) acre_run_set_slack(chunk, index, (uint32_t)(run_bytes - size_bytes));
+    acre_unlock(&heap->lock);
+    return done;
+}
+
+static bool release_chunk(struct acre_chunk *chunk) {
+    bool released = false;
+    unsigned shift = acre_page_shift();
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        if (acre_run_state(chunk, index) != ACRE_RUN_FREE) continue;
+        uint32_t end = index + acre_run_pages(chunk, index);
+        for (uint32_t page = index; page < end;) {
+            uint32_t from = page;
+            while (page < end && (chunk->dirty[page / 64] >> page % 64 & 1) != 0) page++;
+            if (page > from && acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)),
+                                               (size_t)(page - from) << shift)) {
+                for (uint32_t clean = from; clean < page; clean++)
+                    chunk->dirty[clean / 64] &= ~(UINT64_C(1) << clean % 64);
+                released = true;
+            }
+            while (page < end && ((chunk->dirty[page / 64] >> page % 64 & 1) == 0 || page == from)) page++;
+        }
+    }
+    return released;
+}
+
+bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
+    acre_lock(&heap->lock);
+    size_t before_bytes = heap->chunk_bytes;
+    lower_break(heap, pad_bytes);
+    bool released = heap->chunk_bytes != before_bytes;
+    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
+        released |= release_chunk(ACRE_CONTAINER_OF(node, struct acre_chunk, all_node));
+    acre_unlock(&heap->lock);
+    return released;
+}
+
+bool acre_page_heap_is_valid(struct acre_page_heap *heap) {
+    size_t bytes = 0;
+    bool valid = true;
+    acre_lock(&heap->lock);
+    valid = acre_list_is_valid(&heap->chunks) && acre_list_is_valid(&heap->granules);
+    for (struct acre_node *node = heap->chunks.next; valid && node != &heap->chunks; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        bytes += chunk_bytes(chunk);
+        valid = acre_chunk_is_valid(chunk) && (chunk->free_granules != 0) == acre_list_holds(&chunk->granule_node) &&
+                (chunk->longest_run != 0) == acre_list_holds(&chunk->run_node);
+    }
+    acre_unlock(&heap->lock);
+    return valid && bytes == heap->chunk_bytes;
+}

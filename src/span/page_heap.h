@@ -1,0 +1,60 @@
+/* Layer 4: the free spans of one arena, over all its chunks, and the policy between the sources.
+ *
+ * Algebra: every chunk is on `chunks`; on buckets[b] exactly when floor(log2(longest_run)) is b; on `granules`
+ * exactly when it has a free granule. All fields are guarded by the lock. */
+#ifndef ACRE_SPAN_PAGE_HEAP_H
+#define ACRE_SPAN_PAGE_HEAP_H
+
+#include "os/lock.h"
+#include "source/source.h"
+#include "span/chunk.h"
+
+#define ACRE_RUN_BUCKETS 11
+
+struct acre_page_policy {
+    enum acre_source source;
+    size_t brk_limit_bytes; /* source auto only */
+};
+
+struct acre_page_heap {
+    struct acre_lock lock;
+    struct acre_page_policy policy;
+    struct acre_node chunks, granules, buckets[ACRE_RUN_BUCKETS];
+    struct acre_chunk *break_chunk; /* the one that the break ends, if any */
+    struct acre_chunk *spare_chunk; /* a wholly free one from mmap that is kept */
+    size_t chunk_bytes;             /* in all chunks */
+};
+
+struct acre_span_place {
+    uintptr_t base; /* 0: no memory */
+    struct acre_chunk *chunk;
+    bool zero; /* never used since the OS gave it */
+};
+
+void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy);
+
+/* A span of whole granules for a slab; the map leads to `span` afterwards. */
+struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uint32_t granules,
+                                                struct acre_span *span);
+/* The span back; only its first touched_bytes were ever written. The map leads to the chunk afterwards. */
+void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base,
+                              uint32_t granules, size_t touched_bytes);
+
+/* A large block of size_bytes, aligned (alignment: a power of two, up to half a chunk). */
+struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, size_t size_bytes, size_t alignment);
+enum acre_large_error { ACRE_LARGE_FINE, ACRE_LARGE_FREED, ACRE_LARGE_INSIDE };
+enum acre_large_error acre_page_heap_give_large(struct acre_page_heap *heap, struct acre_chunk *chunk,
+                                                uintptr_t block);
+/* The usable size of a live large block, and through *asked_bytes what was asked; 0 when it is none. */
+size_t acre_page_heap_large_size(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
+                                 size_t *asked_bytes);
+/* Resizes in place; false when that cannot be done. */
+bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
+                                 size_t size_bytes);
+
+/* Everything that is free back to the OS, but for pad_bytes at the break; whether any was. */
+bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes);
+
+bool acre_page_heap_is_valid(struct acre_page_heap *heap);
+
+#endif

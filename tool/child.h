@@ -1,0 +1,27 @@
+/* Starts a program, stands between it and signals, and waits for it. */
+#ifndef ACRE_TOOL_CHILD_H
+#define ACRE_TOOL_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct child_request {
+    const char *path; /* with a slash */
+    char **arguments; /* NULL at the end */
+    uint64_t *pid;    /* set, if not NULL, before the program starts; in memory shared with the child */
+};
+
+struct child_ending {
+    int start_error; /* errno when the program could not be executed; 0 when it ran */
+    int wait_status; /* as from wait(2) */
+    uint64_t resident_peak_bytes;
+    double wall_seconds;
+};
+
+/* False, after one line on stderr, when no process could be made. */
+bool child_run(const struct child_request *request, struct child_ending *ending);
+
+/* Ends this process by the same signal, without a core file of its own. */
+_Noreturn void child_die_alike(int signal_number);
+
+#endif
