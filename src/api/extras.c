@@ -62,6 +62,7 @@ ACRE_PUBLIC int malloc_trim(size_t pad_bytes) {
         acre_remote_flush(acre_this_heap);
         acre_remote_drain(acre_this_heap);
         acre_heap_give_kept(acre_this_heap);
+        acre_heap_give_current(acre_this_heap);
     }
     bool released = acre_huge_decay(true);
     released |= acre_page_heap_release(&acre_default_arena.pages, pad_bytes);
@@ -94,10 +95,7 @@ ACRE_PUBLIC void malloc_stats(void) {
 /* The figures as XML, in the elements that glibc's readers look for. */
 ACRE_PUBLIC int malloc_info(int options, FILE *stream) {
     struct acre_figures figures;
-    if (options != 0) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (options != 0) return EINVAL; /* the error itself, as glibc returns it */
     memset(&figures, 0, sizeof figures);
     if (started()) acre_figures_collect(&figures);
     size_t heap_bytes = figures.held_bytes - figures.huge_bytes, live_bytes = figures.live_bytes - figures.huge_bytes;

@@ -18,17 +18,21 @@ static void *out_of_memory(void) {
     return NULL;
 }
 
+static uintptr_t take_pages(size_t size_bytes, size_t alignment, bool *zero) {
+    *zero = false;
+    if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
+        return acre_huge_take(size_bytes, alignment, zero);
+    struct acre_span_place place = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment);
+    *zero = place.zero;
+    return place.base;
+}
+
 /* Blocks above the size classes. */
 static void *allocate_large(size_t size_bytes, size_t alignment, bool *zero) {
-    uintptr_t block;
-    if (size_bytes <= acre_options.huge_threshold_bytes && alignment <= ACRE_CHUNK_BYTES / 4) {
-        block = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment).base;
-        *zero = false;
-        if (block == 0 && acre_huge_decay(true))
-            block = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment).base;
-    } else {
-        block = acre_huge_take(size_bytes, alignment, zero);
-    }
+    if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
+    uintptr_t block = take_pages(size_bytes, alignment, zero);
+    if (block == 0 && acre_this_heap != &acre_no_heap && acre_heap_recover(acre_this_heap))
+        block = take_pages(size_bytes, alignment, zero);
     return block != 0 ? (void *)block : out_of_memory();
 }
 

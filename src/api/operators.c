@@ -15,7 +15,11 @@ typedef void new_handler(void);
 typedef new_handler *get_new_handler(void);
 typedef void throw_bad_alloc(void);
 
-/* In a static executable there is nothing to look up. */
+/* In a static executable there is nothing to look up, and no dynamic loader to ask. */
+extern __typeof(dlopen) dlopen __attribute__((weak));
+extern __typeof(dlsym) dlsym __attribute__((weak));
+extern __typeof(dladdr) dladdr __attribute__((weak));
+extern __typeof(dlclose) dlclose __attribute__((weak));
 extern new_handler *linked_get_new_handler(void) __asm__("_ZSt15get_new_handlerv") __attribute__((weak));
 extern void linked_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 
@@ -23,6 +27,7 @@ extern void linked_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __a
 static void *find(const char *symbol, const void *caller) {
     Dl_info object;
     void *found = NULL, *handle = NULL;
+    if (dlopen == NULL || dlsym == NULL || dladdr == NULL) return NULL;
     if (dladdr(caller, &object) != 0 && object.dli_fname != NULL)
         handle = dlopen(object.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
     if (handle != NULL) {
@@ -50,14 +55,18 @@ static void *try_new(size_t size_bytes, size_t alignment) {
     return alignment == 0 ? acre_allocate(size_bytes) : acre_allocate_aligned(size_bytes, alignment);
 }
 
-/* What new does when its first try failed. A nothrow form may not let the handler's exception out; C cannot catch
- * it, so there the handler is not called: the standard lets nothrow new return null at once only when no handler
- * is set, and a handler that throws would end the program. */
+/* Calls the handler; false when it threw (catch.cc). */
+bool acre_call_handler(new_handler *handler);
+
+/* What new does when its first try failed. A nothrow form turns the handler's exception into NULL. */
 static ACRE_COLD void *new_again(size_t size_bytes, size_t alignment, bool may_throw, const void *caller) {
     for (;;) {
         new_handler *handler = current_handler(caller);
         if (handler == NULL) break;
-        handler();
+        if (may_throw)
+            handler();
+        else if (!acre_call_handler(handler))
+            return NULL;
         void *block = try_new(size_bytes, alignment);
         if (block != NULL) return block;
     }

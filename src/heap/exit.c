@@ -11,29 +11,48 @@ static void empty_cursor(struct acre_cursor *cursor, struct acre_slab *slab) {
     *cursor = (struct acre_cursor){0, 0, 0, 0};
 }
 
+/* Gives up a full slab. false: remote frees came in meanwhile, and it is the caller's again with free blocks. */
+static bool give_up_full(struct acre_slab *slab) {
+    uintptr_t nobody = ACRE_OWNER_NONE;
+    _Atomic uintptr_t *owner = acre_slab_owner(slab);
+    slab->span.state = ACRE_SLAB_FULL;
+    atomic_store(owner, ACRE_OWNER_NONE);
+    if (atomic_load(&slab->queued) == 0) return true;
+    if (!atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) return true;
+    if (acre_slab_collect(slab) != 0) return false;
+    atomic_store(owner, ACRE_OWNER_NONE); /* queued still: whoever takes it off its queue adopts it */
+    return true;
+}
+
 /* A slab that its heap no longer lists: to the page heap, to the depot, or nobody's. */
 static void hand_on(struct acre_heap *heap, struct acre_slab *slab) {
+    slab->node = (struct acre_node){NULL, NULL};
     acre_slab_collect(slab);
     uint32_t free_blocks = acre_slab_count_free(slab);
-    slab->node = (struct acre_node){NULL, NULL};
+    if (free_blocks == 0) {
+        if (give_up_full(slab)) return;
+        free_blocks = acre_slab_count_free(slab);
+    }
     if (free_blocks == slab->total)
         acre_slab_destroy(heap->depot->pages, slab);
-    else if (free_blocks == 0)
-        acre_heap_disown(heap, slab);
     else
         acre_depot_put(heap->depot, slab);
 }
 
-static void hand_on_list(struct acre_heap *heap, struct acre_node *list) {
+static bool hand_on_list(struct acre_heap *heap, struct acre_node *list) {
     struct acre_node *node = list->next;
+    bool any = node != list;
     acre_list_start(list);
     for (struct acre_node *next; node != list; node = next) {
         next = node->next;
         hand_on(heap, ACRE_CONTAINER_OF(node, struct acre_slab, node));
     }
+    return any;
 }
 
-static void hand_on_everything(struct acre_heap *heap) {
+/* Whether there was anything. */
+static bool hand_on_everything(struct acre_heap *heap) {
+    bool any = false;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         struct acre_slab *current = supply->slab;
@@ -41,30 +60,29 @@ static void hand_on_everything(struct acre_heap *heap) {
         if (current != NULL) {
             empty_cursor(&heap->cursor[size_class], current);
             hand_on(heap, current);
+            any = true;
         }
-        hand_on_list(heap, &supply->partial);
+        any |= hand_on_list(heap, &supply->partial);
     }
-    hand_on_list(heap, &heap->waiting);
+    any |= hand_on_list(heap, &heap->waiting);
     heap->kept_bytes = 0;
+    return any;
 }
 
-/* A remote free that comes in meanwhile may bring a slab back to this heap (acre_heap_disown), hence the loop; once
- * `thread` is 0 those who push see it and drain the queue themselves. */
+/* Draining may bring slabs back to this heap, hence the loop. */
 void acre_heap_leave(struct acre_heap *heap) {
     acre_remote_flush(heap);
-    acre_remote_drain(heap);
-    hand_on_everything(heap);
-    atomic_store(&heap->thread, 0);
-    acre_remote_drain(heap);
-    hand_on_everything(heap);
+    atomic_store(&heap->thread, ACRE_HEAP_LEAVING);
+    do acre_remote_drain(heap);
+    while (hand_on_everything(heap) || atomic_load(&heap->queue) != NULL);
 }
 
 static void take_over(struct acre_heap *heap, void *self) {
-    if (heap == self || atomic_load(&heap->thread) == 0) return;
+    if (heap == self || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
     /* What was in its outbox stays live for ever in this child: at most 64 blocks. */
     heap->outbox = (struct acre_outbox){0};
     hand_on_everything(heap);
-    atomic_store(&heap->thread, 0);
+    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
 }
 
 void acre_heap_after_fork(void) { acre_heap_each(take_over, acre_this_heap); }

@@ -21,8 +21,8 @@ void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab) {
 
 void acre_heap_countdown(struct acre_slab *slab) {
     struct acre_heap *heap = acre_this_heap;
-    if (slab->span.state == ACRE_SLAB_CURRENT) {
-        slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    if (slab->span.state == ACRE_SLAB_CURRENT && slab->heap == heap) {
+        acre_heap_watch_current(heap, slab, false);
         return;
     }
     if (slab->heap != heap) { /* left by a thread that had our thread pointer, or that a fork took away */

@@ -26,8 +26,10 @@ static void thread_exits(void *heap) {
     acre_heap_leave(heap);
     acre_this_heap = &acre_no_heap;
     acre_lock(&heaps.lock);
+    atomic_store(&((struct acre_heap *)heap)->thread, ACRE_HEAP_UNUSED);
     heaps.in_use--;
     acre_unlock(&heaps.lock);
+    acre_remote_drain(heap);
 }
 
 void acre_heap_start(struct acre_depot *depot) {
@@ -52,7 +54,7 @@ static struct acre_heap *find_unused(uintptr_t self) {
         struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, all_node);
         uintptr_t thread = atomic_load_explicit(&heap->thread, memory_order_relaxed);
         if (thread == self) return heap;
-        if (thread == 0 && unused == NULL) unused = heap;
+        if (thread == ACRE_HEAP_UNUSED && unused == NULL) unused = heap;
     }
     return unused;
 }
@@ -70,7 +72,7 @@ struct acre_heap *acre_heap_mine(void) {
         }
     }
     if (heap != NULL) {
-        if (atomic_exchange(&heap->thread, acre_thread_pointer()) == 0) heaps.in_use++;
+        if (atomic_exchange(&heap->thread, acre_thread_pointer()) == ACRE_HEAP_UNUSED) heaps.in_use++;
         if (heaps.in_use > heaps.peak) heaps.peak = heaps.in_use;
     }
     acre_unlock(&heaps.lock);

@@ -42,9 +42,12 @@ struct acre_heap {
     size_t kept_bytes; /* wholly free slabs on the partial lists */
     struct acre_outbox outbox;
     struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
-    _Atomic uintptr_t thread;        /* its thread pointer; 0: nobody's */
+    _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
     struct acre_node all_node;
 };
+
+#define ACRE_HEAP_UNUSED ((uintptr_t)0)
+#define ACRE_HEAP_LEAVING ((uintptr_t)1) /* its thread is giving everything away and takes no more messages */
 
 /* The calling thread's heap, or acre_no_heap, whose cursors are empty. The one thread-local word. */
 extern __thread struct acre_heap *acre_this_heap;
@@ -70,8 +73,13 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
 void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab);
 /* The caller's slab is nobody's from now on; whoever frees into it adopts it. */
 void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab);
-/* Slabs that are kept wholly free go back to the page heap. */
+/* Looks whether a current slab is wholly free, and then gives it up; else looks again when it may be, a few times. */
+void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch);
+/* Slabs that are wholly free go back to the page heap: those kept, and those in use. */
 void acre_heap_give_kept(struct acre_heap *heap);
+void acre_heap_give_current(struct acre_heap *heap);
+/* When memory is short: what can be had back from the cache, this heap and the page heap; whether any was. */
+bool acre_heap_recover(struct acre_heap *heap);
 
 /* remote.c */
 void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit);

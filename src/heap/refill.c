@@ -11,6 +11,9 @@
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
 
+/* Looks in a row at a current slab that came near empty and was not. */
+#define WATCHES_MOST 8
+
 static void *start_run(struct acre_cursor *cursor, uintptr_t first, size_t block_bytes, size_t run_bytes) {
     cursor->next = first + block_bytes;
     cursor->end = first + run_bytes;
@@ -52,9 +55,9 @@ static void *take_word(struct acre_cursor *cursor, struct acre_supply *supply, s
 }
 
 static void *take_from_current(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
-    if (ACRE_COUNTDOWN_FAR - slab->span.countdown >= RESTART_FREES || slab->words == 1) {
+    if (slab->armed - slab->span.countdown >= RESTART_FREES || slab->words == 1) {
         supply->word = 0;
-        slab->span.countdown = ACRE_COUNTDOWN_FAR;
+        slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     }
     for (uint32_t at = supply->word; at < slab->words; at++) {
         if (slab->bits[at] == 0) continue;
@@ -67,9 +70,10 @@ static void *take_from_current(struct acre_cursor *cursor, struct acre_supply *s
 
 /* At the end of a pass: whether enough was freed meanwhile for another. */
 static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *slab) {
-    uint32_t freed = (uint32_t)(ACRE_COUNTDOWN_FAR - slab->span.countdown) + acre_slab_collect(slab);
+    uint32_t freed = (uint32_t)(slab->armed - slab->span.countdown) + acre_slab_collect(slab);
+    if (slab->armed != ACRE_COUNTDOWN_FAR) freed = acre_slab_count_free(slab); /* a watch began in the middle */
     if (freed < acre_slab_worth(slab)) return false;
-    slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     supply->word = 0;
     return true;
 }
@@ -94,11 +98,19 @@ static struct acre_slab *any_waiting(struct acre_heap *heap, unsigned size_class
     return NULL;
 }
 
+bool acre_heap_recover(struct acre_heap *heap) {
+    bool any = acre_huge_decay(true);
+    acre_remote_drain(heap);
+    any |= heap->kept_bytes > 0;
+    acre_heap_give_kept(heap);
+    acre_heap_give_current(heap);
+    return acre_page_heap_shrink(heap->depot->pages) || any;
+}
+
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
     struct acre_slab *slab = acre_slab_create(heap->depot->pages, size_class, heap);
     if (slab != NULL) return slab;
-    acre_huge_decay(true);
-    acre_heap_give_kept(heap);
+    acre_heap_recover(heap);
     slab = acre_slab_create(heap->depot->pages, size_class, heap);
     return slab != NULL ? slab : any_waiting(heap, size_class);
 }
@@ -115,7 +127,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
     slab->span.state = ACRE_SLAB_CURRENT;
-    slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     supply->slab = slab;
     supply->word = slab->fresh_bytes == 0 ? slab->words : 0;
     return true;
@@ -153,24 +165,71 @@ void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
     return block;
 }
 
-static bool may_keep(struct acre_heap *heap, struct acre_slab *slab) {
+/* How many blocks of a current slab are live: neither free nor in the cursor. */
+static uint32_t count_live(struct acre_heap *heap, struct acre_slab *slab) {
+    const struct acre_cursor *cursor = &heap->cursor[slab->span.size_class];
+    size_t ready = (cursor->end - cursor->next) / acre_slab_block_bytes(slab) + acre_count_bits(cursor->word);
+    return slab->total - acre_slab_count_free(slab) - (uint32_t)ready;
+}
+
+static void destroy_current(struct acre_heap *heap, struct acre_slab *slab) {
+    unsigned size_class = slab->span.size_class;
+    heap->supply[size_class].slab = NULL;
+    heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0};
+    acre_slab_destroy(heap->depot->pages, slab);
+}
+
+void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch) {
+    acre_slab_collect(slab);
+    uint32_t live = count_live(heap, slab);
+    if (live == 0) {
+        destroy_current(heap, slab);
+        return;
+    }
+    slab->span.flags = is_new_watch ? WATCHES_MOST : (uint8_t)(slab->span.flags - (slab->span.flags > 0));
+    if (slab->span.flags > 0) slab->armed = slab->span.countdown = (int32_t)live;
+    else slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+}
+
+void acre_heap_give_current(struct acre_heap *heap) {
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        struct acre_slab *slab = heap->supply[size_class].slab;
+        if (slab == NULL) continue;
+        acre_slab_collect(slab);
+        if (count_live(heap, slab) == 0) destroy_current(heap, slab);
+    }
+}
+
+/* The slab has no live block. One may stay with the heap, the lowest, so that the break can come down. */
+static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
+    struct acre_supply *supply = &heap->supply[slab->span.size_class];
     size_t span_bytes = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
-    return acre_list_is_empty(&heap->supply[slab->span.size_class].partial) &&
-           heap->kept_bytes + span_bytes <= KEEP_BYTES;
+    struct acre_slab *sole = acre_list_is_empty(&supply->partial)
+                                 ? NULL
+                                 : ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
+    bool replaces = sole != NULL && acre_slab_free_now(sole) == sole->total && sole->span.base > slab->span.base;
+    if (replaces) {
+        acre_list_remove(&sole->node);
+        heap->kept_bytes -= span_bytes;
+        acre_slab_destroy(heap->depot->pages, sole);
+    }
+    if ((sole == NULL || replaces) && heap->kept_bytes + span_bytes <= KEEP_BYTES) {
+        heap->kept_bytes += span_bytes;
+        slab->span.state = ACRE_SLAB_PARTIAL;
+        acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
+        acre_list_push_front(&supply->partial, &slab->node);
+    } else {
+        acre_slab_destroy(heap->depot->pages, slab);
+    }
+    /* The heap shrinks: then the slab in use is watched too, since it is often the highest. */
+    if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
 }
 
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t worth = acre_slab_worth(slab);
     if (free_blocks == slab->total) {
-        if (!may_keep(heap, slab)) {
-            acre_slab_destroy(heap->depot->pages, slab);
-            return;
-        }
-        heap->kept_bytes += acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
-        slab->span.state = ACRE_SLAB_PARTIAL;
-        acre_slab_arm(slab, free_blocks, ACRE_COUNTDOWN_FAR);
-        acre_list_push_back(&supply->partial, &slab->node);
+        settle_empty(heap, slab);
     } else if (free_blocks >= worth) {
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));

@@ -4,12 +4,17 @@
  * for each word. Then the slab is put on its owner's queue unless it is there already. */
 #include "heap/heap.h"
 
-static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
+static void push(struct acre_heap *to, struct acre_slab *slab) {
     struct acre_slab *first = atomic_load(&to->queue);
     do slab->queue_next = first;
     while (!atomic_compare_exchange_weak(&to->queue, &first, slab));
-    /* Its thread may have left, and taken its last look at the queue, before we pushed. */
-    if (atomic_load(&to->thread) == 0) acre_remote_drain(to);
+}
+
+/* A thread that leaves takes its last look at the queue after it has made the heap UNUSED; who pushes later than
+ * that sees it UNUSED and drains it. */
+static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
+    push(to, slab);
+    if (atomic_load(&to->thread) == ACRE_HEAP_UNUSED) acre_remote_drain(to);
 }
 
 static void adopt_if_ownerless(struct acre_slab *slab) {
@@ -71,17 +76,32 @@ static void collect_mine(struct acre_heap *heap, struct acre_slab *slab) {
     acre_heap_settle(heap, slab, free_blocks + collected);
 }
 
-void acre_remote_drain(struct acre_heap *heap) {
-    struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next;
-    for (; slab != NULL; slab = next) {
-        next = slab->queue_next;
-        if (!acre_slab_unqueue(slab)) continue;
-        uintptr_t owner = atomic_load(acre_slab_owner(slab));
-        if (owner == acre_thread_pointer() && slab->heap == acre_this_heap)
-            collect_mine(acre_this_heap, slab);
-        else if (owner == ACRE_OWNER_NONE || owner == ACRE_OWNER_SHARED)
-            adopt_if_ownerless(slab);
-        else if (owner != ACRE_OWNER_GONE && acre_slab_must_queue(slab)) /* it moved on: so does the message */
-            queue_slab(atomic_load(&slab->heap), slab);
+/* One slab taken off the queue of `heap`, which need not be the caller's. */
+static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
+    if (!acre_slab_unqueue(slab)) return;
+    uintptr_t owner = atomic_load(acre_slab_owner(slab));
+    struct acre_heap *to = atomic_load(&slab->heap);
+    if (owner == acre_thread_pointer() && to == acre_this_heap) {
+        collect_mine(to, slab);
+    } else if (owner != ACRE_OWNER_NONE && owner != ACRE_OWNER_SHARED && owner != ACRE_OWNER_GONE) {
+        /* It moved on, and so does the message. Its new owner may not have written its heap yet: then it goes
+         * round once more. */
+        if (!acre_slab_must_queue(slab)) return;
+        if (to == heap)
+            push(to, slab);
+        else
+            queue_slab(to, slab);
     }
+    adopt_if_ownerless(slab);
+}
+
+void acre_remote_drain(struct acre_heap *heap) {
+    do {
+        struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next;
+        for (; slab != NULL; slab = next) {
+            next = slab->queue_next;
+            deliver(heap, slab);
+        }
+        acre_cpu_relax();
+    } while (atomic_load(&heap->thread) == ACRE_HEAP_UNUSED && atomic_load(&heap->queue) != NULL);
 }

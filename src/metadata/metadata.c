@@ -12,8 +12,8 @@ static char first_region[64 << 10] __attribute__((aligned(4096)));
 static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_METADATA);
 static char *region_next = first_region;
 static char *region_end = first_region + sizeof first_region;
-/* Linked by their second word: the first is a slab's owner, which late readers may still look at. */
-#define LINK(record) (((void **)(record))[1])
+/* Linked by their third word: the first two are a slab's owner and kind, which late readers may still look at. */
+#define LINK(record) (((void **)(record))[2])
 static void *given[ACRE_RECORDS];
 static _Atomic size_t used_bytes;
 

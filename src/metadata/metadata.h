@@ -16,7 +16,7 @@ enum acre_record { /* each kind has one size and its own free list */
 };
 
 /* A record of size_bytes (the same for every call of one kind), aligned to 64 bytes; NULL when there is no
- * memory. It is zero when it is new, and as it was left when it is used again, but for its second 8 bytes. Memory
+ * memory. It is zero when it is new, and as it was left when it is used again, but for its third 8 bytes. Memory
  * keeps its kind for ever: a late reader of a record that was given back finds one of the same kind. */
 void *acre_metadata_take(enum acre_record kind, size_t size_bytes);
 void acre_metadata_give(enum acre_record kind, void *record);

@@ -14,7 +14,7 @@
  *
  * States, which only the owner changes:
  *     CURRENT  a heap's supply for its class comes from it; countdown is far from 0 and counts the frees since the
- *              last look (ACRE_COUNTDOWN_FAR - countdown)
+ *              last look (armed - countdown), or is watched for the moment when the slab may be empty
  *     WAITING  owned, too full to be worth a look; countdown fires when it has enough free blocks
  *     PARTIAL  owned, worth a look; countdown fires when it is empty
  *     FULL     owner NONE: whoever frees into it first adopts it

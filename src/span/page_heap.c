@@ -194,6 +194,15 @@ static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
     } while (heap->chunk_bytes != before_bytes);
 }
 
+static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    uintptr_t base = chunk->span.base;
+    size_t size_bytes = chunk_bytes(chunk);
+    acre_map_set(base, size_bytes, NULL);
+    heap->chunk_bytes -= size_bytes;
+    drop_chunk(heap, chunk);
+    acre_os_unmap((void *)base, size_bytes);
+}
+
 /* After a free: gives back what hysteresis does not want kept. */
 static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     file(heap, chunk);
@@ -203,11 +212,7 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     } else if (!chunk->from_break && chunk->free_pages == chunk->pages && heap->spare_chunk != chunk) {
         struct acre_chunk *empty = heap->spare_chunk;
         heap->spare_chunk = chunk;
-        if (empty == NULL || empty->free_pages != empty->pages) return;
-        acre_map_set(empty->span.base, chunk_bytes(empty), NULL);
-        heap->chunk_bytes -= chunk_bytes(empty);
-        acre_os_unmap((void *)empty->span.base, chunk_bytes(empty));
-        drop_chunk(heap, empty);
+        if (empty != NULL && empty->free_pages == empty->pages) unmap_chunk(heap, empty);
     }
 }
 
@@ -362,11 +367,27 @@ static bool release_chunk(struct acre_chunk *chunk) {
     return released;
 }
 
-bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
-    acre_lock(&heap->lock);
+static bool shrink_locked(struct acre_page_heap *heap, size_t pad_bytes) {
     size_t before_bytes = heap->chunk_bytes;
     lower_break(heap, pad_bytes);
-    bool released = heap->chunk_bytes != before_bytes;
+    for (struct acre_node *node = heap->chunks.next, *next; node != &heap->chunks; node = next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        next = node->next;
+        if (!chunk->from_break && chunk->free_pages == chunk->pages) unmap_chunk(heap, chunk);
+    }
+    return heap->chunk_bytes != before_bytes;
+}
+
+bool acre_page_heap_shrink(struct acre_page_heap *heap) {
+    acre_lock(&heap->lock);
+    bool any = shrink_locked(heap, 0);
+    acre_unlock(&heap->lock);
+    return any;
+}
+
+bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
+    acre_lock(&heap->lock);
+    bool released = shrink_locked(heap, pad_bytes);
     for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
         released |= release_chunk(ACRE_CONTAINER_OF(node, struct acre_chunk, all_node));
     acre_unlock(&heap->lock);

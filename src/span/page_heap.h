@@ -52,6 +52,9 @@ size_t acre_page_heap_large_size(struct acre_page_heap *heap, struct acre_chunk 
 bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
                                  size_t size_bytes);
 
+/* Address space back to the OS, when memory is short: wholly free chunks, and the break as far as it is free.
+ * Whether any was. */
+bool acre_page_heap_shrink(struct acre_page_heap *heap);
 /* Everything that is free back to the OS, but for pad_bytes at the break; whether any was. */
 bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes);
 
