@@ -10,10 +10,18 @@ enum { NOT_STARTED, STARTING, STARTED };
 static _Atomic uint32_t state;
 static _Atomic uintptr_t starter;
 
+/* What the huge cache may hold: a bounded amount, and little of a tight limit. */
+#define CACHE_BYTES ((size_t)32 << 20)
+
 static bool start(void) {
     acre_options_read(&acre_options, acre_os_is_secure() ? NULL : acre_os_environment("ACRE_OPTIONS"));
     if (!acre_map_start()) return false;
-    struct acre_huge_policy huge = {acre_options.huge_cache != 0, acre_options.decay_ms};
+    struct acre_huge_policy huge = {
+        .cache = acre_options.huge_cache != 0,
+        .from_break = acre_options.source == ACRE_SOURCE_BRK,
+        .cache_bytes = acre_min(CACHE_BYTES, acre_os_memory_limit_bytes() / 16),
+        .decay_ms = acre_options.decay_ms,
+    };
     acre_huge_start(&huge);
     acre_arena_start(&acre_default_arena, "default", &acre_options);
     return true;

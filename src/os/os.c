@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,6 +138,13 @@ bool acre_os_make_writable(void *start, size_t size_bytes) {
     count(ACRE_OS_MPROTECT);
     errno = kept;
     return done;
+}
+
+size_t acre_os_memory_limit_bytes(void) {
+    struct rlimit address_space = {RLIM_INFINITY, RLIM_INFINITY}, data = {RLIM_INFINITY, RLIM_INFINITY};
+    getrlimit(RLIMIT_AS, &address_space);
+    getrlimit(RLIMIT_DATA, &data);
+    return (size_t)(address_space.rlim_cur < data.rlim_cur ? address_space.rlim_cur : data.rlim_cur);
 }
 
 uint64_t acre_os_clock_ms(void) {

@@ -46,6 +46,8 @@ bool acre_os_make_writable(void *start, size_t size_bytes);
 /* A shared mapping of a file, for the counting record; NULL when it cannot be had. */
 void *acre_os_map_file(const char *path, size_t size_bytes);
 
+/* The least of the limits on address space and data (RLIMIT_AS, RLIMIT_DATA), SIZE_MAX when there is none. */
+size_t acre_os_memory_limit_bytes(void);
 uint64_t acre_os_clock_ms(void); /* monotonic, coarse; no system call where there is a vDSO */
 uint32_t acre_os_process_id(void);
 uint32_t acre_os_parent_id(void);

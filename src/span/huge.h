@@ -13,12 +13,15 @@ struct acre_huge {
     struct acre_span span; /* base: the block */
     size_t mapped_bytes;   /* from base to the end of the mapping */
     size_t asked_bytes;
+    bool from_break;
     uint64_t freed_ms; /* when it came into the cache */
     struct acre_node node;
 };
 
 struct acre_huge_policy {
     bool cache;
+    bool from_break;    /* source brk: blocks come from the break, as far as it can grow */
+    size_t cache_bytes; /* the most that the cache may hold */
     uint32_t decay_ms;
 };
 void acre_huge_start(const struct acre_huge_policy *policy);

@@ -8,8 +8,8 @@
  * pages cost nothing but address space. */
 #define BREAK_STEP_LEAST ((size_t)1 << 20)
 #define BREAK_STEP_MOST ((size_t)4 << 20)
-/* The break is lowered when at least this much, and an eighth of the heap, is free at its top; a little stays, so
- * that a program that breathes at the top does not fault its pages in each time. */
+/* The break is lowered when at least this much is free at its top; a little stays, so that a program that breathes
+ * at the top does not fault its pages in each time. The same little of a spare chunk stays resident. */
 #define TRIM_LEAST ((size_t)1 << 20)
 #define TRIM_KEEP ((size_t)256 << 10)
 
@@ -28,16 +28,25 @@ static void unfile(struct acre_chunk *chunk) {
     if (chunk->free_granules == 0 && acre_list_holds(&chunk->granule_node)) acre_list_remove(&chunk->granule_node);
 }
 
-/* Puts the chunk where its free runs say. Memory from the break is used first, and a wholly free chunk last. */
+/* Behind which node of `granules` the chunk belongs: those from the break first, the lowest in front, since only
+ * free memory at the top lets the break come down. */
+static struct acre_node *place_of(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    if (!chunk->from_break) return heap->granules.prev;
+    struct acre_node *node = heap->granules.next;
+    for (; node != &heap->granules; node = node->next) {
+        struct acre_chunk *other = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
+        if (!other->from_break || other->span.base > chunk->span.base) break;
+    }
+    return node->prev;
+}
+
+/* Puts the chunk where its free runs say. */
 static void file(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     unfile(chunk);
     if (chunk->longest_run > 0)
         acre_list_push_front(&heap->buckets[acre_log2_floor(chunk->longest_run)], &chunk->run_node);
     if (chunk->free_granules != 0 && !acre_list_holds(&chunk->granule_node)) {
-        if (chunk->from_break)
-            acre_list_push_front(&heap->granules, &chunk->granule_node);
-        else
-            acre_list_push_back(&heap->granules, &chunk->granule_node);
+        acre_list_insert(place_of(heap, chunk), &chunk->granule_node);
     }
 }
 
@@ -174,10 +183,18 @@ static struct acre_chunk *find_break_chunk(struct acre_page_heap *heap) {
     return highest;
 }
 
+/* What is free at the break's top, over as many chunks as are wholly free there. */
 static size_t break_tail_bytes(const struct acre_page_heap *heap) {
+    size_t tail_bytes = 0;
     if (heap->break_chunk == NULL) return 0;
-    uint32_t free_at = acre_chunk_last_free(heap->break_chunk);
-    return free_at == ACRE_NO_RUN ? 0 : (size_t)(heap->break_chunk->pages - free_at) << acre_page_shift();
+    for (struct acre_node *node = &heap->break_chunk->all_node; node != &heap->chunks; node = node->prev) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        if (!chunk->from_break) continue;
+        uint32_t free_at = acre_chunk_last_free(chunk);
+        if (free_at != ACRE_NO_RUN) tail_bytes += (size_t)(chunk->pages - free_at) << acre_page_shift();
+        if (chunk->free_pages != chunk->pages || tail_bytes >= TRIM_LEAST) break;
+    }
+    return tail_bytes;
 }
 
 static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
@@ -194,6 +211,36 @@ static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
     } while (heap->chunk_bytes != before_bytes);
 }
 
+/* Releases the dirty pages in [page, end) of a free run. */
+static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end) {
+    bool released = false;
+    unsigned shift = acre_page_shift();
+    while (page < end) {
+        uint32_t from = page;
+        while (page < end && (chunk->dirty[page / 64] >> page % 64 & 1) != 0) page++;
+        if (page == from) {
+            page++;
+        } else if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)),
+                                   (size_t)(page - from) << shift)) {
+            for (; from < page; from++) chunk->dirty[from / 64] &= ~(UINT64_C(1) << from % 64);
+            released = true;
+        }
+    }
+    return released;
+}
+
+/* Releases what is free behind the first keep_bytes of the chunk. */
+static bool release_chunk(struct acre_chunk *chunk, size_t keep_bytes) {
+    bool released = false;
+    uint32_t keep_pages = (uint32_t)(keep_bytes >> acre_page_shift());
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        if (acre_run_state(chunk, index) != ACRE_RUN_FREE) continue;
+        uint32_t from = index > keep_pages ? index : keep_pages;
+        released |= release_pages(chunk, from, index + acre_run_pages(chunk, index));
+    }
+    return released;
+}
+
 static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     uintptr_t base = chunk->span.base;
     size_t size_bytes = chunk_bytes(chunk);
@@ -206,12 +253,14 @@ static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
 /* After a free: gives back what hysteresis does not want kept. */
 static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     file(heap, chunk);
-    if (chunk == heap->break_chunk) {
-        size_t tail_bytes = break_tail_bytes(heap);
-        if (tail_bytes >= TRIM_LEAST && tail_bytes >= acre_source_break_bytes() / 8) lower_break(heap, TRIM_KEEP);
-    } else if (!chunk->from_break && chunk->free_pages == chunk->pages && heap->spare_chunk != chunk) {
+    if (chunk->from_break) {
+        struct acre_chunk *top = heap->break_chunk;
+        bool may_lower = chunk == top || (top != NULL && top->free_pages == top->pages);
+        if (may_lower && break_tail_bytes(heap) >= TRIM_LEAST) lower_break(heap, TRIM_KEEP);
+    } else if (chunk->free_pages == chunk->pages && heap->spare_chunk != chunk) {
         struct acre_chunk *empty = heap->spare_chunk;
         heap->spare_chunk = chunk;
+        release_chunk(chunk, TRIM_KEEP);
         if (empty != NULL && empty->free_pages == empty->pages) unmap_chunk(heap, empty);
     }
 }
@@ -346,27 +395,6 @@ bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk 
     return done;
 }
 
-static bool release_chunk(struct acre_chunk *chunk) {
-    bool released = false;
-    unsigned shift = acre_page_shift();
-    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
-        if (acre_run_state(chunk, index) != ACRE_RUN_FREE) continue;
-        uint32_t end = index + acre_run_pages(chunk, index);
-        for (uint32_t page = index; page < end;) {
-            uint32_t from = page;
-            while (page < end && (chunk->dirty[page / 64] >> page % 64 & 1) != 0) page++;
-            if (page > from && acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)),
-                                               (size_t)(page - from) << shift)) {
-                for (uint32_t clean = from; clean < page; clean++)
-                    chunk->dirty[clean / 64] &= ~(UINT64_C(1) << clean % 64);
-                released = true;
-            }
-            while (page < end && ((chunk->dirty[page / 64] >> page % 64 & 1) == 0 || page == from)) page++;
-        }
-    }
-    return released;
-}
-
 static bool shrink_locked(struct acre_page_heap *heap, size_t pad_bytes) {
     size_t before_bytes = heap->chunk_bytes;
     lower_break(heap, pad_bytes);
@@ -389,7 +417,7 @@ bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
     acre_lock(&heap->lock);
     bool released = shrink_locked(heap, pad_bytes);
     for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
-        released |= release_chunk(ACRE_CONTAINER_OF(node, struct acre_chunk, all_node));
+        released |= release_chunk(ACRE_CONTAINER_OF(node, struct acre_chunk, all_node), 0);
     acre_unlock(&heap->lock);
     return released;
 }

@@ -1,0 +1,50 @@
+# A thin front to CMake; `make help` says what there is.
+#   PREFIX=DIR   where `make install` puts things (remembered by build/; /usr/local at first)
+#   DESTDIR=DIR  a folder to stage them in
+.DEFAULT_GOAL := all
+.NOTPARALLEL:
+PREFIX ?=
+DESTDIR ?=
+
+needs_build := gcc g++ cmake pkg-config libjansson-dev libelf-dev libcmocka-dev python3 libc6-dev strace
+needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-server redis-tools binutils procps \
+  util-linux
+needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+needs_bench := $(needs_programs) valgrind libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
+
+.PHONY: all build-release try check bench install clean help
+all: build-release
+
+build-release:
+	cmake -S . -B build -DCMAKE_BUILD_TYPE=Release $(if $(PREFIX),-DCMAKE_INSTALL_PREFIX='$(PREFIX)')
+	cmake --build build -j$$(nproc)
+
+try:
+	@packaging/need.sh $(needs_build)
+	@$(MAKE) --no-print-directory build-release
+	PYTHONMALLOC=malloc build/bin/acre run -- /usr/bin/python3 packaging/try.py
+
+check:
+	@packaging/need.sh $(needs_build) $(needs_check)
+	@packaging/check.sh
+
+bench:
+	@packaging/need.sh $(needs_build) $(needs_bench)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/run.py --build build
+	python3 bench/instructions.py --build build
+
+install: build-release
+	DESTDIR='$(DESTDIR)' cmake --install build
+
+clean:
+	rm -rf build build-debug build-clang build-asan build-aarch64
+
+help:
+	@echo 'make           build into build/ (Release)'
+	@echo 'make try       build, then run a real program on acre and show what it did with memory'
+	@echo 'make check     every build and every test'
+	@echo 'make bench     build, then the benchmark against glibc and the peers'
+	@echo 'make install   install under PREFIX (/usr/local), staged in DESTDIR if that is set'
+	@echo 'make clean     remove the build folders'
+	@echo 'try, check and bench install missing Debian packages when they run as root, else say which.'

@@ -1,0 +1,29 @@
+#!/bin/sh
+# need.sh PACKAGE...: makes sure that these Debian packages are installed. As root it installs what is missing;
+# for others it prints the command to run and exits 1. Does nothing when all are there.
+set -eu
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "need: no apt-get here, so nothing was checked; on Debian these packages are used: $*" >&2
+    exit 0
+fi
+
+missing=
+for package; do
+    case $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) in
+    "installed "*) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "need: packages are missing. As root:" >&2
+    echo "    apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+    exit 1
+fi
+echo "need: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+# shellcheck disable=SC2086 # a list of words
+exec apt-get install -q -y --no-install-recommends $missing
