@@ -9,6 +9,7 @@
 #include "inspect/count.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
@@ -16,24 +17,33 @@ extern char __libc_single_threaded __attribute__((weak));
 
 static bool stdio_locked;
 
+/* Threads may fork at once, each in a handler that interrupted it in malloc or in stdio: then each holds what
+ * another waits for. So a thread that does not get everything gives all back and tries again, and in the end goes
+ * on without: a fork that hangs is worse than a child that lost blocks. */
+#define TRIES 100
+
 static void before_fork(void) {
     bool threads = &__libc_single_threaded == NULL || !__libc_single_threaded;
     bool lock_stdio = threads && _IO_list_lock != NULL && _IO_list_unlock != NULL;
-    if (lock_stdio) _IO_list_lock();
-    acre_arena_lock_all();
+    for (int tries = 1;; tries++) {
+        if (lock_stdio) _IO_list_lock();
+        if (acre_arena_lock_all(tries == TRIES)) break;
+        if (lock_stdio) _IO_list_unlock();
+        sched_yield();
+    }
     stdio_locked = lock_stdio;
 }
 
 static void after_fork_in_parent(void) {
     bool unlock_stdio = stdio_locked;
-    acre_arena_unlock_all();
+    acre_arena_unlock_all(false);
     if (unlock_stdio) _IO_list_unlock();
 }
 
 /* libc has made stdio's lock anew in the child of a process with threads; ours are our thread's still. */
 static void after_fork_in_child(void) {
     bool inside = acre_arena_forked_inside();
-    acre_arena_unlock_all();
+    acre_arena_unlock_all(true);
     /* A fork out of a signal handler that interrupted malloc: the structures are in the middle of a change, which
      * this thread will finish when the handler returns. What other threads owned stays lost to this child. */
     if (!inside) acre_heap_after_fork();

@@ -14,51 +14,60 @@ void acre_arena_start(struct acre_arena *arena, const char *name, const struct a
     acre_heap_start(&arena->depot);
 }
 
-static void lock_depot(void) { acre_lock(&acre_default_arena.depot.lock); }
-static void unlock_depot(void) { acre_unlock(&acre_default_arena.depot.lock); }
-static bool depot_is_mine(void) { return acre_lock_is_mine(&acre_default_arena.depot.lock); }
-static void lock_pages(void) { acre_lock(&acre_default_arena.pages.lock); }
-static void unlock_pages(void) { acre_unlock(&acre_default_arena.pages.lock); }
-static bool pages_are_mine(void) { return acre_lock_is_mine(&acre_default_arena.pages.lock); }
-
-static const struct {
-    void (*lock)(void);
-    void (*unlock)(void);
-    bool (*is_mine)(void);
-} locks[] = {
-    {acre_heap_lock, acre_heap_unlock, acre_heap_lock_is_mine},
-    {lock_depot, unlock_depot, depot_is_mine},
-    {lock_pages, unlock_pages, pages_are_mine},
-    {acre_huge_lock, acre_huge_unlock, acre_huge_lock_is_mine},
-    {acre_source_lock, acre_source_unlock, acre_source_lock_is_mine},
-    {acre_map_lock, acre_map_unlock, acre_map_lock_is_mine},
-    {acre_metadata_lock, acre_metadata_unlock, acre_metadata_lock_is_mine},
-};
-#define LOCKS (sizeof locks / sizeof locks[0])
-
-/* Which of them the forking thread held before: written and read under the locks themselves. */
-static bool held_before[LOCKS];
-
-void acre_arena_lock_all(void) {
-    bool mine[LOCKS];
-    for (unsigned i = 0; i < LOCKS; i++) {
-        mine[i] = locks[i].is_mine();
-        if (!mine[i]) locks[i].lock();
+/* From the outermost in. */
+static struct acre_lock *every_lock(unsigned index) {
+    switch (index) {
+    case 0:
+        return acre_heap_lock();
+    case 1:
+        return &acre_default_arena.depot.lock;
+    case 2:
+        return &acre_default_arena.pages.lock;
+    case 3:
+        return acre_huge_lock();
+    case 4:
+        return acre_source_lock();
+    case 5:
+        return acre_map_lock();
+    default:
+        return acre_metadata_lock();
     }
-    for (unsigned i = 0; i < LOCKS; i++) held_before[i] = mine[i];
+}
+#define LOCKS 7u
+
+/* What became of each lock before the fork. Guarded by the outermost lock. */
+enum { TAKEN, HELD_BEFORE, NOT_HAD };
+static uint8_t had[LOCKS];
+
+bool acre_arena_lock_all(bool at_any_price) {
+    uint8_t now[LOCKS];
+    unsigned i = 0;
+    for (; i < LOCKS; i++) {
+        struct acre_lock *lock = every_lock(i);
+        now[i] = acre_lock_is_mine(lock) ? HELD_BEFORE : acre_lock_for_fork(lock) ? TAKEN : NOT_HAD;
+        if (now[i] == NOT_HAD && !at_any_price) break;
+    }
+    bool done = i == LOCKS;
+    while (!done && i-- > 0) {
+        if (now[i] == TAKEN) acre_lock_give(every_lock(i));
+    }
+    for (i = 0; done && i < LOCKS; i++) had[i] = now[i];
+    return done;
 }
 
 bool acre_arena_forked_inside(void) {
     for (unsigned i = 0; i < LOCKS; i++) {
-        if (held_before[i]) return true;
+        if (had[i] != TAKEN) return true;
     }
     return false;
 }
 
-void acre_arena_unlock_all(void) {
-    bool mine[LOCKS];
-    for (unsigned i = 0; i < LOCKS; i++) mine[i] = held_before[i];
+void acre_arena_unlock_all(bool in_child) {
+    uint8_t now[LOCKS];
+    for (unsigned i = 0; i < LOCKS; i++) now[i] = had[i];
     for (unsigned i = LOCKS; i-- > 0;) {
-        if (!mine[i]) locks[i].unlock();
+        if (now[i] == NOT_HAD && in_child) acre_lock_reset(every_lock(i));
+        if (now[i] != TAKEN) continue;
+        acre_lock_give(every_lock(i));
     }
 }

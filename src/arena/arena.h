@@ -14,10 +14,12 @@ extern struct acre_arena acre_default_arena;
 
 void acre_arena_start(struct acre_arena *arena, const char *name, const struct acre_options *options);
 
-/* Every lock that allocation can take, from the outermost in, so that a fork finds the books whole. A lock that the
- * caller holds already (its signal handler forks) stays its own. */
-void acre_arena_lock_all(void);
-void acre_arena_unlock_all(void);
+/* Every lock that allocation can take, from the outermost in, so that a fork finds the books whole. One that the
+ * caller holds already (its signal handler forks) stays its own. false, and none is taken, when another thread keeps
+ * one: it may be waiting for something of ours. At any price: what cannot be had is left to its holder, and is free in
+ * the child, whose books may then be in the middle of a change. */
+bool acre_arena_lock_all(bool at_any_price);
+void acre_arena_unlock_all(bool in_child);
 /* Between the two: whether the forking thread held one of the locks before. */
 bool acre_arena_forked_inside(void);
 

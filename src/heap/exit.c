@@ -1,11 +1,18 @@
 #include "heap/heap.h"
 
-/* Blocks that the cursor holds go back to their slab. */
+/* Blocks that the cursor holds go back to their slab. The cursor of a thread that a fork took away may have been
+ * in the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
 static void empty_cursor(struct acre_cursor *cursor, struct acre_slab *slab) {
     size_t block_bytes = acre_slab_block_bytes(slab);
-    if (cursor->word != 0) slab->bits[(cursor->base - slab->span.base) / slab->unit_bytes / 64] |= cursor->word;
-    for (uintptr_t block = cursor->next; block != cursor->end; block += block_bytes) {
-        uint32_t bit = (uint32_t)((block - slab->span.base) / slab->unit_bytes);
+    uintptr_t base = slab->span.base, end = base + slab->fresh_bytes, word = (cursor->base - base) / slab->unit_bytes / 64;
+    if (cursor->word != 0 && cursor->base >= base && word < slab->words) {
+        uint64_t bits = slab->bits[word] | cursor->word;
+        if (acre_slab_word_is_sound(slab, (uint32_t)word, bits)) slab->bits[word] = bits;
+    }
+    bool whole = cursor->next >= base && cursor->next < cursor->end && cursor->end <= end &&
+                 (cursor->next - base) % block_bytes == 0 && (cursor->end - base) % block_bytes == 0;
+    for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes) {
+        uint32_t bit = (uint32_t)((block - base) / slab->unit_bytes);
         slab->bits[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     *cursor = (struct acre_cursor){0, 0, 0, 0};
@@ -83,6 +90,12 @@ static void take_over(struct acre_heap *heap, void *self) {
     heap->outbox = (struct acre_outbox){0};
     hand_on_everything(heap);
     atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
+    /* Nothing may be adopted here: a fork in a signal handler may have found our own lists in the middle of a
+     * change. Who frees into these slabs next collects. */
+    for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
+        next = slab->queue_next;
+        acre_slab_unqueue(slab);
+    }
 }
 
 void acre_heap_after_fork(void) { acre_heap_each(take_over, acre_this_heap); }

@@ -16,9 +16,7 @@ static struct {
     uint32_t in_use, peak;
 } heaps = {.lock = ACRE_LOCK(ACRE_RANK_HEAPS)};
 
-void acre_heap_lock(void) { acre_lock(&heaps.lock); }
-void acre_heap_unlock(void) { acre_unlock(&heaps.lock); }
-bool acre_heap_lock_is_mine(void) { return acre_lock_is_mine(&heaps.lock); }
+struct acre_lock *acre_heap_lock(void) { return &heaps.lock; }
 uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
 
 static void thread_exits(void *heap) {

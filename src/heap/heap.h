@@ -93,9 +93,7 @@ void acre_heap_after_fork(void);
 
 /* Calls visit for every heap, in use or not, with the registry locked. */
 void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context);
-void acre_heap_lock(void);
-void acre_heap_unlock(void);
-bool acre_heap_lock_is_mine(void);
+struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
 
 bool acre_heap_is_valid(struct acre_heap *heap);

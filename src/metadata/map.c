@@ -14,9 +14,7 @@ static _Atomic intptr_t *zero_leaf;
 /* Bit i: piece i of the window's leaf is writable. */
 static _Atomic uint64_t writable[ACRE_MAP_ROOT_ENTRIES];
 
-void acre_map_lock(void) { acre_lock(&lock); }
-void acre_map_unlock(void) { acre_unlock(&lock); }
-bool acre_map_lock_is_mine(void) { return acre_lock_is_mine(&lock); }
+struct acre_lock *acre_map_lock(void) { return &lock; }
 
 bool acre_map_start(void) {
     zero_leaf = acre_os_map(NULL, LEAF_BYTES, false);

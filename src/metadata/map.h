@@ -10,6 +10,7 @@
 #define ACRE_METADATA_MAP_H
 
 #include "metadata/span.h"
+#include "os/lock.h"
 
 #define ACRE_MAP_LEAF_SHIFT 36
 #define ACRE_MAP_ROOT_ENTRIES ((size_t)1 << (ACRE_ADDRESS_BITS - ACRE_MAP_LEAF_SHIFT))
@@ -38,8 +39,6 @@ ACRE_INLINE struct acre_span *acre_map_find(uintptr_t address) {
     return (struct acre_span *)((char *)&acre_map + atomic_load_explicit(&leaf[granule], memory_order_acquire));
 }
 
-void acre_map_lock(void);
-void acre_map_unlock(void);
-bool acre_map_lock_is_mine(void);
+struct acre_lock *acre_map_lock(void); /* for fork */
 
 #endif

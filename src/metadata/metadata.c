@@ -17,9 +17,7 @@ static char *region_end = first_region + sizeof first_region;
 static void *given[ACRE_RECORDS];
 static _Atomic size_t used_bytes;
 
-void acre_metadata_lock(void) { acre_lock(&lock); }
-void acre_metadata_unlock(void) { acre_unlock(&lock); }
-bool acre_metadata_lock_is_mine(void) { return acre_lock_is_mine(&lock); }
+struct acre_lock *acre_metadata_lock(void) { return &lock; }
 size_t acre_metadata_bytes(void) { return atomic_load_explicit(&used_bytes, memory_order_relaxed); }
 
 static bool new_region(size_t least_bytes) {

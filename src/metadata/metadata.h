@@ -3,6 +3,7 @@
 #define ACRE_METADATA_METADATA_H
 
 #include "base/base.h"
+#include "os/lock.h"
 
 enum acre_record { /* each kind has one size and its own free list */
     ACRE_RECORD_SMALL_SLAB,
@@ -23,8 +24,6 @@ void acre_metadata_give(enum acre_record kind, void *record);
 
 size_t acre_metadata_bytes(void); /* handed out so far, given records included */
 
-void acre_metadata_lock(void);
-void acre_metadata_unlock(void);
-bool acre_metadata_lock_is_mine(void);
+struct acre_lock *acre_metadata_lock(void); /* for fork */
 
 #endif

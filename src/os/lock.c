@@ -4,19 +4,44 @@
 
 #define SPINS 100 /* about the time that the longest ordinary critical section takes */
 
-void acre_lock_contended(struct acre_lock *lock) {
-    for (int spin = 0; spin < SPINS; spin++) {
-        uint32_t unlocked = 0;
-        if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_weak_explicit(&lock->state, &unlocked, 1, memory_order_acquire,
-                                                  memory_order_relaxed))
-            return;
-        acre_cpu_relax();
-    }
-    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0) acre_os_wait(&lock->state, 2);
+/* The kernel looks at 32 bits: the low half, which has the bit for sleepers. */
+static _Atomic uint32_t *low_half(struct acre_lock *lock) { return (_Atomic uint32_t *)(void *)&lock->holder; }
+
+static void sleep_while_held(struct acre_lock *lock) {
+    uintptr_t holder = atomic_load_explicit(&lock->holder, memory_order_relaxed);
+    if (holder == 0) return;
+    if ((holder & ACRE_LOCK_SLEEPERS) == 0 &&
+        !atomic_compare_exchange_strong_explicit(&lock->holder, &holder, holder | ACRE_LOCK_SLEEPERS,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    acre_os_wait(low_half(lock), (uint32_t)(holder | ACRE_LOCK_SLEEPERS));
 }
 
-void acre_lock_released(struct acre_lock *lock) { acre_os_wake(&lock->state); }
+void acre_lock_contended(struct acre_lock *lock) {
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (atomic_load_explicit(&lock->holder, memory_order_relaxed) == 0 && acre_lock_try(lock)) return;
+        acre_cpu_relax();
+    }
+    /* Others may sleep as well, so who has slept takes the lock with the bit set. */
+    for (uintptr_t unheld = 0;
+         !atomic_compare_exchange_strong_explicit(&lock->holder, &unheld, acre_thread_pointer() | ACRE_LOCK_SLEEPERS,
+                                                  memory_order_acquire, memory_order_relaxed);
+         unheld = 0)
+        sleep_while_held(lock);
+}
+
+void acre_lock_released(struct acre_lock *lock) { acre_os_wake(low_half(lock)); }
+
+bool acre_lock_for_fork(struct acre_lock *lock) {
+    uint64_t start_ms = acre_os_clock_ms();
+    while (!acre_lock_try(lock)) {
+        if (acre_os_clock_ms() - start_ms > 8) return false;
+        acre_cpu_relax();
+    }
+    return true;
+}
+
+void acre_lock_reset(struct acre_lock *lock) { atomic_store(&lock->holder, 0); }
 
 #if defined(ACRE_DEBUG)
 #define HELD_MOST 8

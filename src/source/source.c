@@ -12,9 +12,7 @@ static struct {
     bool broken; /* somebody took memory from under us: hands off */
 } the_break = {.lock = ACRE_LOCK(ACRE_RANK_SOURCE)};
 
-void acre_source_lock(void) { acre_lock(&the_break.lock); }
-void acre_source_unlock(void) { acre_unlock(&the_break.lock); }
-bool acre_source_lock_is_mine(void) { return acre_lock_is_mine(&the_break.lock); }
+struct acre_lock *acre_source_lock(void) { return &the_break.lock; }
 size_t acre_source_break_bytes(void) { return the_break.held_bytes; }
 
 /* Moves the break up by size_bytes after padding to a granule; *start is where the padding began. */

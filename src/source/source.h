@@ -3,6 +3,7 @@
 #define ACRE_SOURCE_SOURCE_H
 
 #include "base/base.h"
+#include "os/lock.h"
 
 enum acre_source { /* the order of option `source` */
     ACRE_SOURCE_AUTO,
@@ -27,8 +28,6 @@ size_t acre_source_break_bytes(void); /* held from the break now */
 /* Pages from mmap, aligned to `alignment` (a power of two, at least a page); 0 when there are none. */
 uintptr_t acre_source_map(size_t size_bytes, size_t alignment);
 
-void acre_source_lock(void);
-void acre_source_unlock(void);
-bool acre_source_lock_is_mine(void);
+struct acre_lock *acre_source_lock(void); /* for fork */
 
 #endif

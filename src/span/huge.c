@@ -21,9 +21,7 @@ static struct {
     struct acre_huge_figures figures;
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
-void acre_huge_lock(void) { acre_lock(&huge_blocks.lock); }
-void acre_huge_unlock(void) { acre_unlock(&huge_blocks.lock); }
-bool acre_huge_lock_is_mine(void) { return acre_lock_is_mine(&huge_blocks.lock); }
+struct acre_lock *acre_huge_lock(void) { return &huge_blocks.lock; }
 
 void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
@@ -236,9 +234,11 @@ uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {
     if (size_bytes > (size_t)PTRDIFF_MAX - page_bytes) return 0;
     size_t mapped_bytes = acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), page_bytes);
     uintptr_t block = 0;
-    if (huge->from_break) return 0; /* moving its pages would leave a hole in the break's mapping */
+    if (huge->from_break && (mapped_bytes > huge->mapped_bytes || mapped_bytes < huge->mapped_bytes / 2))
+        return 0; /* moving its pages would leave a hole in the break's mapping */
     acre_lock(&huge_blocks.lock);
     forget_live(huge);
+    if (huge->from_break) mapped_bytes = huge->mapped_bytes;
     uintptr_t old = huge->span.base;
     acre_map_set(old, 1, NULL);
     uintptr_t moved = mapped_bytes == huge->mapped_bytes

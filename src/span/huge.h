@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "metadata/span.h"
+#include "os/lock.h"
 
 struct acre_huge {
     struct acre_span span; /* base: the block */
@@ -43,8 +44,6 @@ struct acre_huge_figures {
 };
 struct acre_huge_figures acre_huge_figures(void);
 
-void acre_huge_lock(void);
-void acre_huge_unlock(void);
-bool acre_huge_lock_is_mine(void);
+struct acre_lock *acre_huge_lock(void); /* for fork */
 
 #endif

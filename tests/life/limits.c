@@ -87,8 +87,12 @@ static void run_single(void) {
 
 static _Atomic size_t refusals;
 
+/* The first must not fill the limit while the stack of the last is still to be had. */
+static pthread_barrier_t all_made;
+
 static void *fill_and_empty(void *argument) {
     uint64_t random = (uint64_t)(uintptr_t)argument;
+    pthread_barrier_wait(&all_made);
     for (int round = 0; round < 6; round++) {
         struct link *list = NULL;
         for (int i = 0; i < 20000; i++) {
@@ -114,6 +118,7 @@ static void run_threads(void) {
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 256 << 10);
     pthread_t threads[4];
+    CHECK(pthread_barrier_init(&all_made, NULL, 4) == 0);
     for (intptr_t i = 0; i < 4; i++)
         CHECK(pthread_create(&threads[i], &attributes, fill_and_empty, (void *)(i + 1)) == 0);
     for (int i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);

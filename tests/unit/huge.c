@@ -1,0 +1,232 @@
+#include "support.h"
+
+#include "metadata/map.h"
+#include "source/source.h"
+#include "span/huge.h"
+
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+
+static struct acre_huge *record_of(uintptr_t block) {
+    struct acre_span *span = acre_map_find(block);
+    assert_int_equal(span->kind, ACRE_SPAN_HUGE);
+    assert_int_equal(span->base, block);
+    return (struct acre_huge *)span;
+}
+
+static void start(bool cache, bool from_break) {
+    struct acre_huge_policy policy = {cache, from_break, 32 * MIB, 3600000};
+    acre_huge_start(&policy);
+}
+
+static uintptr_t take(size_t size_bytes, size_t alignment, bool *zero) {
+    uintptr_t block = acre_huge_take(size_bytes, alignment, zero);
+    assert_true(block != 0 && block % alignment == 0);
+    assert_true(acre_huge_is_live(record_of(block)));
+    assert_true(record_of(block)->mapped_bytes >= size_bytes);
+    assert_int_equal(record_of(block)->asked_bytes, size_bytes);
+    memset((void *)block, 0x5a, 4096);
+    memset((char *)block + size_bytes - 4096, 0xa5, 4096);
+    return block;
+}
+
+static void give(uintptr_t block) { assert_true(acre_huge_give(record_of(block))); }
+
+static void take_and_give(void **state) {
+    (void)state;
+    bool zero = false;
+    start(false, false);
+    for (size_t alignment = 4096; alignment <= 8 * MIB; alignment *= 4) {
+        uintptr_t block = take(MIB + 5000, alignment, &zero);
+        assert_true(zero);
+        assert_true(unit_is_zero((char *)block + 4096, MIB - 4096));
+        struct acre_huge_figures figures = acre_huge_figures();
+        assert_true(figures.live_blocks == 1 && figures.asked_bytes == MIB + 5000 && figures.cached_bytes == 0);
+        give(block);
+        assert_ptr_equal(acre_map_find(block), &acre_map.dummy);
+        assert_int_equal(acre_huge_figures().live_bytes, 0);
+    }
+    assert_int_equal(acre_huge_take(SIZE_MAX, 4096, &zero), 0);
+    assert_int_equal(acre_huge_take((size_t)PTRDIFF_MAX, 4096, &zero), 0);
+}
+
+static void cache_on(void **state) {
+    (void)state;
+    bool zero = true;
+    start(true, false);
+    uintptr_t block = take(2 * MIB, 4096, &zero);
+    struct acre_huge *huge = record_of(block);
+    give(block);
+    assert_false(acre_huge_is_live(huge));
+    assert_false(acre_huge_give(huge)); /* a second free */
+    assert_int_equal(acre_huge_figures().cached_bytes, 2 * MIB);
+    assert_int_equal(take(2 * MIB - 100, 4096, &zero), block);
+    assert_false(zero);
+    assert_int_equal(acre_huge_figures().cached_bytes, 0);
+    give(block);
+    assert_false(acre_huge_decay(false)); /* too young */
+    assert_true(acre_huge_decay(true));
+    assert_false(acre_huge_decay(true));
+    assert_ptr_equal(acre_map_find(block), &acre_map.dummy);
+    assert_int_equal(acre_huge_figures().cached_bytes, 0);
+}
+
+/* The cache stays within its bytes and its number of mappings. */
+static void cache_bounds(void **state) {
+    (void)state;
+    uintptr_t block[40];
+    bool zero;
+    start(true, false);
+    for (unsigned i = 0; i < 40; i++) block[i] = take(3 * MIB, 4096, &zero);
+    for (unsigned i = 0; i < 40; i++) {
+        give(block[i]);
+        assert_true(acre_huge_figures().cached_bytes <= 32 * MIB);
+    }
+    for (unsigned i = 0; i < 40; i++) block[i] = take(MIB / 2, 4096, &zero);
+    for (unsigned i = 0; i < 40; i++) give(block[i]);
+    assert_true(acre_huge_figures().cached_bytes <= 32 * MIB);
+    acre_huge_decay(true);
+    assert_int_equal(acre_huge_figures().cached_bytes + acre_huge_figures().live_bytes, 0);
+}
+
+static void resize(void **state) {
+    (void)state;
+    static const size_t sizes[] = {4 * MIB, MIB, 9 * MIB + 1, MIB + 1, 100000, 20 * MIB};
+    bool zero;
+    start(false, false);
+    uintptr_t block = take(MIB, 4096, &zero);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uintptr_t moved = acre_huge_resize(record_of(block), sizes[i]);
+        assert_true(moved != 0);
+        if (moved != block) assert_ptr_equal(acre_map_find(block), &acre_map.dummy);
+        block = moved;
+        assert_int_equal(*(unsigned char *)block, 0x5a);
+        assert_int_equal(record_of(block)->asked_bytes, sizes[i]);
+        assert_int_equal(acre_huge_figures().asked_bytes, sizes[i]);
+        ((char *)block)[sizes[i] - 1] = 1;
+    }
+    unit_fault(ACRE_OS_MREMAP, 1, false);
+    assert_int_equal(acre_huge_resize(record_of(block), 40 * MIB), 0);
+    assert_true(unit_fault_end());
+    assert_int_equal(record_of(block)->asked_bytes, 20 * MIB);
+    assert_int_equal(acre_huge_resize(record_of(block), SIZE_MAX), 0);
+    assert_int_equal(*(unsigned char *)block, 0x5a);
+    give(block);
+    assert_int_equal(acre_huge_figures().live_bytes, 0);
+}
+
+/* Below the top: a hole, joined, cut and used again. At the top: the break comes down. */
+static void break_holes(void **state) {
+    (void)state;
+    uintptr_t block[4];
+    bool zero;
+    start(true, true);
+    for (unsigned i = 0; i < 4; i++) block[i] = take(MIB, 4096, &zero);
+    for (unsigned i = 0; i < 4; i++) assert_true(record_of(block[i])->from_break);
+    for (unsigned i = 1; i < 4; i++) assert_int_equal(block[i], block[i - 1] + MIB);
+    assert_int_equal(acre_source_break_bytes(), 4 * MIB);
+    give(block[0]);
+    give(block[1]);
+    assert_int_equal(acre_source_break_bytes(), 4 * MIB);
+    assert_int_equal(take(MIB + MIB / 2, 4096, &zero), block[0]); /* only the joined hole is long enough */
+    assert_int_equal(take(MIB / 2, 4096, &zero), block[0] + MIB + MIB / 2);
+    assert_int_equal(acre_source_break_bytes(), 4 * MIB);
+    give(block[2]);
+    give(block[3]);
+    assert_int_equal(acre_source_break_bytes(), 2 * MIB);
+    give(block[0]);
+    give(block[0] + MIB + MIB / 2);
+    assert_int_equal(acre_source_break_bytes(), 0);
+    assert_int_equal(acre_huge_figures().live_bytes, 0);
+}
+
+static void break_resize(void **state) {
+    (void)state;
+    bool zero;
+    start(true, true);
+    uintptr_t block = take(4 * MIB, 4096, &zero);
+    assert_int_equal(acre_huge_resize(record_of(block), 5 * MIB), 0);
+    assert_int_equal(acre_huge_resize(record_of(block), MIB), 0);
+    assert_int_equal(acre_huge_resize(record_of(block), 3 * MIB), block);
+    assert_int_equal(record_of(block)->asked_bytes, 3 * MIB);
+    give(block);
+    assert_int_equal(acre_source_break_bytes(), 0);
+}
+
+/* When the break cannot grow, and when nothing can. */
+static void no_memory(void **state) {
+    (void)state;
+    bool zero;
+    start(false, true);
+    unit_fault(ACRE_OS_BRK, 1, true);
+    uintptr_t block = take(MIB, 4096, &zero);
+    assert_true(unit_fault_end());
+    assert_false(record_of(block)->from_break);
+    give(block);
+    start(true, false);
+    block = take(2 * MIB, 4096, &zero);
+    give(block);
+    unit_fault(ACRE_OS_MMAP, 1, true);
+    assert_int_equal(acre_huge_take(16 * MIB, 4096, &zero), 0);
+    assert_true(unit_fault_end());
+    assert_int_equal(acre_huge_figures().cached_bytes + acre_huge_figures().live_bytes, 0);
+}
+
+#define SLOTS 12
+
+static void random_steps(void **state) {
+    (void)state;
+    struct {
+        uintptr_t block;
+        size_t size_bytes;
+    } slot[SLOTS] = {{0, 0}};
+    for (unsigned step = 0; step < 600; step++) {
+        size_t size_bytes = 100000 + unit_below(2000000), asked_bytes = 0, i = unit_below(SLOTS);
+        bool zero;
+        if (step % 200 == 0) acre_huge_decay(true);
+        if (slot[i].block == 0) {
+            slot[i].block = take(slot[i].size_bytes = size_bytes, (size_t)4096 << unit_below(10), &zero);
+        } else if (unit_below(3) == 0) {
+            uintptr_t moved = acre_huge_resize(record_of(slot[i].block), size_bytes);
+            if (moved != 0) slot[i].block = moved, slot[i].size_bytes = size_bytes;
+        } else {
+            assert_int_equal(*(unsigned char *)slot[i].block, 0x5a);
+            give(slot[i].block);
+            slot[i].block = slot[i].size_bytes = 0;
+        }
+        for (size_t j = 0; j < SLOTS; j++) asked_bytes += slot[j].size_bytes;
+        assert_int_equal(acre_huge_figures().asked_bytes, asked_bytes);
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (slot[i].block != 0) give(slot[i].block);
+    }
+    acre_huge_decay(true);
+    assert_int_equal(acre_huge_figures().live_bytes + acre_huge_figures().cached_bytes, 0);
+}
+
+static void random_mmap(void **state) {
+    start(true, false);
+    random_steps(state);
+}
+
+static void random_break(void **state) {
+    start(true, true);
+    random_steps(state);
+    assert_int_equal(acre_source_break_bytes(), 0);
+}
+
+static int group_setup(void **state) {
+    (void)state;
+    unit_start("source:mmap");
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(take_and_give), cmocka_unit_test(cache_on),     cmocka_unit_test(cache_bounds),
+        cmocka_unit_test(resize),        cmocka_unit_test(break_holes),  cmocka_unit_test(break_resize),
+        cmocka_unit_test(no_memory),     cmocka_unit_test(random_mmap),  cmocka_unit_test(random_break),
+    };
+    return cmocka_run_group_tests_name("huge", tests, group_setup, NULL);
+}

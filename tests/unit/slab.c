@@ -1,0 +1,217 @@
+#include "support.h"
+
+#include "arena/arena.h"
+#include "metadata/map.h"
+#include "metadata/metadata.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static struct acre_page_heap *pages(void) { return &acre_default_arena.pages; }
+
+/* A slab whose blocks are all handed out. */
+static struct acre_slab *full_slab(unsigned size_class) {
+    struct acre_slab *slab = acre_slab_create(pages(), size_class, acre_heap_mine());
+    assert_non_null(slab);
+    slab->span.state = ACRE_SLAB_CURRENT;
+    assert_int_equal(acre_slab_count_free(slab), slab->total);
+    slab->fresh_bytes = slab->end_bytes;
+    assert_int_equal(acre_slab_count_free(slab), 0);
+    return slab;
+}
+
+static uint32_t bit_of(const struct acre_slab *slab, uint32_t block) { return block * slab->stride; }
+
+static void create(void **state) {
+    (void)state;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        struct acre_slab *slab = full_slab(size_class);
+        uintptr_t base = slab->span.base;
+        size_t block_bytes = acre_slab_block_bytes(slab);
+        assert_int_equal(block_bytes, acre_class_bytes(size_class));
+        assert_ptr_equal(acre_map_find(base + slab->end_bytes - 1), &slab->span);
+        assert_true(*acre_slab_owner(slab) == acre_thread_pointer());
+        for (uint32_t offset = 0; offset < slab->end_bytes + 64; offset += 8) {
+            uint32_t bit = acre_slab_bit(slab, base + offset);
+            bool begins = offset % block_bytes == 0 && offset < slab->end_bytes;
+            assert_int_equal(bit != ACRE_NO_BIT, begins);
+            if (begins) assert_int_equal(acre_slab_block(slab, bit), base + offset);
+        }
+        acre_slab_destroy(pages(), slab);
+        assert_int_equal(acre_map_find(base)->kind == ACRE_SPAN_SMALL, 0);
+    }
+    assert_true(acre_page_heap_is_valid(pages()));
+}
+
+static void *free_every_block(void *context) {
+    struct acre_slab *slab = context;
+    for (uint32_t block = 0; block < slab->total; block++) {
+        uint32_t bit = bit_of(slab, block);
+        acre_slab_free_remote(slab, bit / 64, UINT64_C(1) << bit % 64);
+    }
+    return NULL;
+}
+
+static void remote_collect(void **state) {
+    (void)state;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class += 5) {
+        struct acre_slab *slab = full_slab(size_class);
+        pthread_t thread;
+        pthread_create(&thread, NULL, free_every_block, slab);
+        pthread_join(thread, NULL);
+        assert_int_equal(acre_slab_count_free(slab), 0);
+        assert_int_equal(acre_slab_collect(slab), slab->total);
+        assert_int_equal(acre_slab_collect(slab), 0);
+        assert_int_equal(acre_slab_count_free(slab), slab->total);
+        assert_true(acre_slab_is_valid(slab));
+        acre_slab_destroy(pages(), slab);
+    }
+}
+
+/* The owner collects while the other thread frees: every block comes in once. */
+static void collect_meanwhile(void **state) {
+    (void)state;
+    struct acre_slab *slab = full_slab(1);
+    uint32_t collected = 0;
+    pthread_t thread;
+    pthread_create(&thread, NULL, free_every_block, slab);
+    while (collected < slab->total) collected += acre_slab_collect(slab);
+    pthread_join(thread, NULL);
+    assert_int_equal(collected, slab->total);
+    assert_int_equal(acre_slab_collect(slab), 0);
+    acre_slab_destroy(pages(), slab);
+}
+
+static void without_memory(void *unused) {
+    (void)unused;
+    struct acre_slab *slab = full_slab(3);
+    unit_fault(ACRE_OS_MMAP, 1, true);
+    while (acre_metadata_take(ACRE_RECORD_ASKED, 64) != NULL) continue;
+    while (acre_metadata_take(ACRE_RECORD_REMOTE_BITS, ACRE_SMALL_WORDS * 8) != NULL) continue;
+    free_every_block(slab);
+    UNIT_CHECK(slab->remote == NULL && slab->remote_list != 0);
+    UNIT_CHECK(acre_slab_collect(slab) == slab->total);
+    UNIT_CHECK(acre_slab_count_free(slab) == slab->total && slab->remote_list == 0);
+}
+
+static void remote_without_memory(void **state) {
+    (void)state;
+    char text[500];
+    assert_int_equal(unit_in_child(without_memory, NULL, text, sizeof text), 0);
+}
+
+/* A record that is queued outlives its slab until it is taken off the queue. */
+static void buried_when_unqueued(void **state) {
+    (void)state;
+    struct acre_slab *slab = full_slab(40);
+    assert_true(acre_slab_must_queue(slab));
+    assert_false(acre_slab_must_queue(slab));
+    assert_true(acre_slab_unqueue(slab));
+    assert_true(acre_slab_must_queue(slab));
+    slab->fresh_bytes = 0;
+    acre_slab_destroy(pages(), slab);
+    struct acre_slab *other = full_slab(40);
+    assert_ptr_not_equal(other, slab);
+    assert_true(*acre_slab_owner(slab) == ACRE_OWNER_GONE);
+    assert_false(acre_slab_unqueue(slab));
+    struct acre_slab *again = full_slab(40);
+    assert_ptr_equal(again, slab);
+    acre_slab_destroy(pages(), again);
+    acre_slab_destroy(pages(), other);
+}
+
+/* By way of the heap: the blocks of a slab are distinct, in it, and come again when they are free. */
+static void refill(void **state) {
+    (void)state;
+    struct acre_heap *heap = acre_heap_mine();
+    static uintptr_t block[5000];
+    bool zero;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class += 7) {
+        uintptr_t first = (uintptr_t)acre_heap_take(heap, size_class, &zero);
+        struct acre_slab *slab = (struct acre_slab *)acre_map_find(first);
+        uint32_t count = 1;
+        for (block[0] = first; count < slab->total; count++) {
+            block[count] = (uintptr_t)acre_heap_take(heap, size_class, &zero);
+            assert_ptr_equal(acre_map_find(block[count]), &slab->span);
+            assert_true(acre_slab_bit(slab, block[count]) != ACRE_NO_BIT);
+            memset((void *)block[count], 0xee, acre_class_bytes(size_class));
+        }
+        assert_int_equal(acre_slab_count_free(slab), 0);
+        for (uint32_t i = 0; i < count; i++) acre_heap_free(slab, block[i]);
+        assert_true(acre_heap_is_valid(heap));
+    }
+}
+
+struct misuse {
+    struct acre_slab *slab;
+    uintptr_t block;
+};
+
+static void free_twice(void *context) {
+    struct misuse *misuse = context;
+    acre_heap_free(misuse->slab, misuse->block);
+    acre_heap_free(misuse->slab, misuse->block);
+}
+
+static void free_inside(void *context) {
+    struct misuse *misuse = context;
+    acre_heap_free(misuse->slab, misuse->block + 16);
+}
+
+static void *free_remotely_twice(void *context) {
+    free_twice(context);
+    return NULL;
+}
+
+static void other_thread_frees_twice(void *context) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, free_remotely_twice, context);
+    pthread_join(thread, NULL);
+}
+
+static void free_here_and_there(void *context) {
+    struct misuse *misuse = context;
+    uint32_t bit = acre_slab_bit(misuse->slab, misuse->block);
+    acre_slab_free_remote(misuse->slab, bit / 64, UINT64_C(1) << bit % 64);
+    acre_heap_free(misuse->slab, misuse->block);
+    acre_slab_collect(misuse->slab);
+}
+
+static void misuse_aborts(void **state) {
+    (void)state;
+    static const struct {
+        void (*run)(void *);
+        const char *says;
+    } rows[] = {{free_twice, "double free"},
+                {other_thread_frees_twice, "double free"},
+                {free_here_and_there, "double free"},
+                {free_inside, "not a block"}};
+    for (unsigned size_class = 2; size_class < ACRE_CLASSES; size_class += 35) {
+        bool zero;
+        uintptr_t block = (uintptr_t)acre_heap_take(acre_heap_mine(), size_class, &zero);
+        struct misuse misuse = {(struct acre_slab *)acre_map_find(block), block};
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            char text[500];
+            assert_true(unit_aborted(unit_in_child(rows[i].run, &misuse, text, sizeof text)));
+            if (strstr(text, rows[i].says) == NULL) fail_msg("%s", text);
+            assert_int_equal(unit_count_lines(text), 1);
+        }
+        acre_heap_free(misuse.slab, block);
+    }
+}
+
+static int group_setup(void **state) {
+    (void)state;
+    unit_start(NULL);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(create),                cmocka_unit_test(remote_collect),
+        cmocka_unit_test(collect_meanwhile),     cmocka_unit_test(remote_without_memory),
+        cmocka_unit_test(buried_when_unqueued),  cmocka_unit_test(refill),
+        cmocka_unit_test(misuse_aborts),
+    };
+    return cmocka_run_group_tests_name("slab", tests, group_setup, NULL);
+}
