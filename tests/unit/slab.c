@@ -194,7 +194,8 @@ static void misuse_aborts(void **state) {
             char text[500];
             assert_true(unit_aborted(unit_in_child(rows[i].run, &misuse, text, sizeof text)));
             if (strstr(text, rows[i].says) == NULL) fail_msg("%s", text);
-            assert_int_equal(unit_count_lines(text), 1);
+            assert_int_equal(strncmp(text, "acre: ", 6), 0); /* qemu adds a line of its own */
+            assert_null(strstr(text + 6, "acre: "));
         }
         acre_heap_free(misuse.slab, block);
     }
