@@ -41,7 +41,7 @@ static int find_choice(const char *choices, const char *word) {
 /* "12", and for sizes also "12k", "12MiB"; false when it is none of them or too large for a word. */
 static bool read_number(const char *text, bool is_size, uint64_t *value) {
     uint64_t number = 0;
-    if (*text == 0) return false;
+    if (*text < '0' || *text > '9') return false;
     for (; *text >= '0' && *text <= '9'; text++) {
         if (number > (UINT64_MAX - 9) / 10) return false;
         number = number * 10 + (uint64_t)(*text - '0');

@@ -9,7 +9,7 @@
 enum { STATE_LIVE = 1, STATE_CACHED = 2 };
 
 /* The cache is for a program that takes and frees blocks in turn, not a second heap. */
-#define CACHE_MOST 16u
+#define CACHE_MOST 64u
 
 static struct {
     struct acre_lock lock;
@@ -130,12 +130,12 @@ bool acre_huge_decay(bool all) {
     return any;
 }
 
-/* The cached mapping that fits best: at least as long, and not over an eighth longer. */
+/* The cached mapping that fits best: at least as long, and not over a quarter longer. */
 static struct acre_huge *find_cached(size_t size_bytes, size_t alignment) {
     struct acre_huge *best = NULL;
     for (struct acre_node *node = huge_blocks.cache.next; node != &huge_blocks.cache; node = node->next) {
         struct acre_huge *huge = of_node(node);
-        if (huge->mapped_bytes < size_bytes || huge->mapped_bytes - size_bytes > size_bytes / 8) continue;
+        if (huge->mapped_bytes < size_bytes || huge->mapped_bytes - size_bytes > size_bytes / 4) continue;
         if ((huge->span.base & (alignment - 1)) != 0) continue;
         if (best == NULL || huge->mapped_bytes < best->mapped_bytes) best = huge;
     }
@@ -146,7 +146,7 @@ static struct acre_huge *find_cached(size_t size_bytes, size_t alignment) {
 /* What waits in the cache and does not fit is dropped once it is large beside what lives, so that the peak of a
  * growing program is not raised by sizes that it has outgrown. */
 static void shrink_cache(void) {
-    size_t bearable_bytes = huge_blocks.figures.live_bytes / 16;
+    size_t bearable_bytes = huge_blocks.policy.cache_bytes / 2 + huge_blocks.figures.live_bytes / 16;
     while (huge_blocks.cached > 0 && huge_blocks.figures.cached_bytes > bearable_bytes) {
         struct acre_huge *oldest = of_node(huge_blocks.cache.prev);
         forget_cached(oldest);

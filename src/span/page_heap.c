@@ -8,10 +8,14 @@
  * pages cost nothing but address space. */
 #define BREAK_STEP_LEAST ((size_t)1 << 20)
 #define BREAK_STEP_MOST ((size_t)4 << 20)
-/* The break is lowered when at least this much is free at its top; a little stays, so that a program that breathes
- * at the top does not fault its pages in each time. The same little of a spare chunk stays resident. */
-#define TRIM_LEAST ((size_t)1 << 20)
-#define TRIM_KEEP ((size_t)256 << 10)
+/* The break is lowered when this much more than what is kept is free at its top, and wholly free chunks from mmap
+ * beyond what is kept are unmapped. What is kept begins small, so that a program that is done with its memory shows
+ * it, and doubles each time that memory is taken again soon after it was given back: a program that breathes then
+ * stops faulting its pages in each time. */
+#define TRIM_LEAST ((size_t)768 << 10)
+#define KEEP_LEAST ((size_t)256 << 10)
+#define KEEP_MOST ((size_t)64 << 20)
+#define SOON_MS 1000
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
     heap->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_PAGES);
@@ -19,8 +23,10 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     acre_list_start(&heap->chunks);
     acre_list_start(&heap->granules);
     for (unsigned bucket = 0; bucket < ACRE_RUN_BUCKETS; bucket++) acre_list_start(&heap->buckets[bucket]);
-    heap->break_chunk = heap->spare_chunk = NULL;
+    heap->break_chunk = NULL;
     heap->chunk_bytes = 0;
+    heap->keep_bytes = KEEP_LEAST;
+    heap->gave_ms = 0;
 }
 
 static void unfile(struct acre_chunk *chunk) {
@@ -63,7 +69,6 @@ static void drop_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     unfile(chunk);
     acre_list_remove(&chunk->all_node);
     if (heap->break_chunk == chunk) heap->break_chunk = NULL;
-    if (heap->spare_chunk == chunk) heap->spare_chunk = NULL;
     acre_metadata_give(ACRE_RECORD_CHUNK, chunk);
 }
 
@@ -142,9 +147,19 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
     return true;
 }
 
+static void learn_to_keep(struct acre_page_heap *heap) {
+    if (heap->gave_ms == 0) return;
+    if (acre_os_clock_ms() - heap->gave_ms < SOON_MS)
+        heap->keep_bytes = acre_min(2 * heap->keep_bytes, KEEP_MOST);
+    else if (heap->keep_bytes > KEEP_LEAST)
+        heap->keep_bytes /= 2;
+    heap->gave_ms = 0;
+}
+
 static bool grow(struct acre_page_heap *heap, size_t least_bytes) {
     const size_t no_limit_bytes = (size_t)PTRDIFF_MAX & ~(ACRE_GRANULE_BYTES - 1);
     least_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
+    learn_to_keep(heap);
     switch (heap->policy.source) {
     case ACRE_SOURCE_MMAP:
         return grow_by_map(heap, least_bytes);
@@ -183,8 +198,8 @@ static struct acre_chunk *find_break_chunk(struct acre_page_heap *heap) {
     return highest;
 }
 
-/* What is free at the break's top, over as many chunks as are wholly free there. */
-static size_t break_tail_bytes(const struct acre_page_heap *heap) {
+/* What is free at the break's top, over as many chunks as are wholly free there, counted until it is enough. */
+static size_t break_tail_bytes(const struct acre_page_heap *heap, size_t enough_bytes) {
     size_t tail_bytes = 0;
     if (heap->break_chunk == NULL) return 0;
     for (struct acre_node *node = &heap->break_chunk->all_node; node != &heap->chunks; node = node->prev) {
@@ -192,23 +207,24 @@ static size_t break_tail_bytes(const struct acre_page_heap *heap) {
         if (!chunk->from_break) continue;
         uint32_t free_at = acre_chunk_last_free(chunk);
         if (free_at != ACRE_NO_RUN) tail_bytes += (size_t)(chunk->pages - free_at) << acre_page_shift();
-        if (chunk->free_pages != chunk->pages || tail_bytes >= TRIM_LEAST) break;
+        if (chunk->free_pages != chunk->pages || tail_bytes >= enough_bytes) break;
     }
     return tail_bytes;
 }
 
+/* Cuts free memory off the break's top, but for keep_bytes of it. */
 static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
-    size_t before_bytes;
-    do {
+    for (size_t before_bytes = SIZE_MAX; heap->chunk_bytes < before_bytes;) {
+        struct acre_chunk *top = heap->break_chunk;
         before_bytes = heap->chunk_bytes;
-        /* What is kept stays in the last chunk that is not wholly free. */
-        bool wholly_free = heap->break_chunk != NULL && heap->break_chunk->free_pages == heap->break_chunk->pages;
-        bool is_only = heap->break_chunk != NULL && heap->break_chunk->all_node.prev == &heap->chunks &&
-                       heap->break_chunk->all_node.next == &heap->chunks;
-        trim_break(heap, wholly_free && !is_only ? 0 : keep_bytes);
+        if (top == NULL) return;
+        /* A wholly free chunk goes if what is below it is free enough to keep. */
+        bool whole = top->free_pages == top->pages;
+        size_t below_bytes = whole ? break_tail_bytes(heap, SIZE_MAX) - chunk_bytes(top) : 0;
+        trim_break(heap, below_bytes >= keep_bytes ? 0 : keep_bytes - below_bytes);
         if (heap->break_chunk == NULL) heap->break_chunk = find_break_chunk(heap);
-        if (!wholly_free) return;
-    } while (heap->chunk_bytes != before_bytes);
+        if (!whole) return;
+    }
 }
 
 /* Releases the dirty pages in [page, end) of a free run. */
@@ -250,19 +266,33 @@ static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     acre_os_unmap((void *)base, size_bytes);
 }
 
-/* After a free: gives back what hysteresis does not want kept. */
+/* Wholly free chunks from mmap. Looked at when one becomes free, which is once for many blocks. */
+static size_t spare_bytes(const struct acre_page_heap *heap) {
+    size_t bytes = 0;
+    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
+        const struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        if (!chunk->from_break && chunk->free_pages == chunk->pages) bytes += chunk_bytes(chunk);
+    }
+    return bytes;
+}
+
+/* After a free: gives back what is not to be kept. */
 static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    size_t before_bytes = heap->chunk_bytes;
     file(heap, chunk);
     if (chunk->from_break) {
         struct acre_chunk *top = heap->break_chunk;
         bool may_lower = chunk == top || (top != NULL && top->free_pages == top->pages);
-        if (may_lower && break_tail_bytes(heap) >= TRIM_LEAST) lower_break(heap, TRIM_KEEP);
-    } else if (chunk->free_pages == chunk->pages && heap->spare_chunk != chunk) {
-        struct acre_chunk *empty = heap->spare_chunk;
-        heap->spare_chunk = chunk;
-        release_chunk(chunk, TRIM_KEEP);
-        if (empty != NULL && empty->free_pages == empty->pages) unmap_chunk(heap, empty);
+        size_t enough_bytes = TRIM_LEAST + heap->keep_bytes;
+        if (may_lower && break_tail_bytes(heap, enough_bytes) >= enough_bytes) lower_break(heap, heap->keep_bytes);
+    } else if (chunk->free_pages == chunk->pages) {
+        size_t spare = spare_bytes(heap);
+        if (spare > acre_max(heap->keep_bytes, ACRE_CHUNK_BYTES))
+            unmap_chunk(heap, chunk);
+        else if (spare > heap->keep_bytes)
+            release_chunk(chunk, heap->keep_bytes);
     }
+    if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
 }
 
 static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {

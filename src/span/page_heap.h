@@ -21,8 +21,9 @@ struct acre_page_heap {
     struct acre_page_policy policy;
     struct acre_node chunks, granules, buckets[ACRE_RUN_BUCKETS];
     struct acre_chunk *break_chunk; /* the one that the break ends, if any */
-    struct acre_chunk *spare_chunk; /* a wholly free one from mmap that is kept */
     size_t chunk_bytes;             /* in all chunks */
+    size_t keep_bytes;              /* free memory that is kept at the break's top, or in wholly free chunks */
+    uint64_t gave_ms;               /* when memory was last given back */
 };
 
 struct acre_span_place {
