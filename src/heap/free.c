@@ -59,26 +59,40 @@ static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
     if (--slab->span.countdown == 0) acre_heap_countdown(slab);
 }
 
-/* Becomes the owner of a slab that has none. */
-static bool adopt(struct acre_heap *heap, struct acre_slab *slab, uintptr_t owner) {
-    bool mine = owner == ACRE_OWNER_NONE
-                    ? atomic_compare_exchange_strong(acre_slab_owner(slab), &owner, acre_thread_pointer())
-                    : acre_depot_adopt(heap->depot, slab);
-    if (mine) acre_heap_adopted(heap, slab);
-    return mine;
+static bool adopt_full(struct acre_heap *heap, struct acre_slab *slab) {
+    uintptr_t nobody = ACRE_OWNER_NONE;
+    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    acre_heap_adopted(heap, slab);
+    return true;
+}
+
+/* A shared slab stays in the depot, for those who allocate: a thread that only frees would hoard it. */
+static bool free_shared(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit) {
+    enum acre_depot_answer answer = acre_depot_free(heap->depot, slab, bit);
+    if (answer == ACRE_DEPOT_EMPTIED) acre_slab_destroy(heap->depot->pages, slab);
+    return answer != ACRE_DEPOT_NOT_SHARED;
+}
+
+void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab) {
+    uintptr_t owner = atomic_load(acre_slab_owner(slab));
+    if (owner == ACRE_OWNER_NONE) adopt_full(heap, slab);
+    if (owner == ACRE_OWNER_SHARED) free_shared(heap, slab, ACRE_NO_BIT);
 }
 
 void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
     uintptr_t owner = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed);
-    if (owner != acre_thread_pointer()) {
-        /* A thread that only frees needs a heap too: for its outbox, and to adopt. */
-        struct acre_heap *heap = acre_heap_mine();
-        bool ownerless = owner == ACRE_OWNER_NONE || owner == ACRE_OWNER_SHARED;
-        if (!(ownerless && heap != NULL && adopt(heap, slab, owner))) {
-            /* fresh_bytes is the owner's, but it was set before the block could come to us */
-            acre_remote_free(heap, slab, checked_bit(slab, address));
-            return;
-        }
+    if (owner == acre_thread_pointer()) {
+        free_as_owner(slab, address);
+        return;
     }
-    free_as_owner(slab, address);
+    /* A thread that only frees needs a heap too: for its outbox, and to adopt. fresh_bytes is the owner's, but it
+     * was set before the block could come to us. */
+    struct acre_heap *heap = acre_heap_mine();
+    uint32_t bit = checked_bit(slab, address);
+    if (heap != NULL && owner == ACRE_OWNER_NONE && adopt_full(heap, slab)) {
+        acre_heap_free(slab, address); /* ours now, unless it was handed on at once */
+        return;
+    }
+    if (heap != NULL && owner == ACRE_OWNER_SHARED && free_shared(heap, slab, bit)) return;
+    acre_remote_free(heap, slab, bit);
 }

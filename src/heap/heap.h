@@ -71,6 +71,8 @@ void acre_heap_countdown(struct acre_slab *slab);
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 /* The caller has just become the owner of a slab that was FULL or SHARED. */
 void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab);
+/* A slab with remote frees that may have no owner: adopts it if it is FULL, collects if it is SHARED. */
+void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab);
 /* The caller's slab is nobody's from now on; whoever frees into it adopts it. */
 void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab);
 /* Looks whether a current slab is wholly free, and then gives it up; else looks again when it may be, a few times. */

@@ -11,6 +11,8 @@
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
 
+/* Partly used slabs of one class that a heap keeps; more go to the depot, where those who allocate find them. */
+#define STOCK_MOST 8
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
@@ -104,7 +106,10 @@ bool acre_heap_recover(struct acre_heap *heap) {
     any |= heap->kept_bytes > 0;
     acre_heap_give_kept(heap);
     acre_heap_give_current(heap);
-    return acre_page_heap_shrink(heap->depot->pages) || any;
+    /* Of the break's top, each of the two may uncover what the other has free below. */
+    do any |= acre_page_heap_shrink(heap->depot->pages);
+    while (acre_huge_decay(true));
+    return any;
 }
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
@@ -225,11 +230,22 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
 }
 
+/* Counted only as far as it matters. */
+static unsigned partial_count(const struct acre_supply *supply) {
+    unsigned count = 0;
+    for (const struct acre_node *node = supply->partial.next; node != &supply->partial && count < STOCK_MOST;
+         node = node->next)
+        count++;
+    return count;
+}
+
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t worth = acre_slab_worth(slab);
     if (free_blocks == slab->total) {
         settle_empty(heap, slab);
+    } else if (free_blocks >= worth && partial_count(supply) >= STOCK_MOST) {
+        acre_depot_put(heap->depot, slab);
     } else if (free_blocks >= worth) {
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));

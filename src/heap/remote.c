@@ -17,15 +17,9 @@ static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
     if (atomic_load(&to->thread) == ACRE_HEAP_UNUSED) acre_remote_drain(to);
 }
 
+/* Without a heap (the thread is ending) whoever frees into it next sees to it. */
 static void adopt_if_ownerless(struct acre_slab *slab) {
-    uintptr_t owner = atomic_load(acre_slab_owner(slab));
-    if (owner != ACRE_OWNER_NONE && owner != ACRE_OWNER_SHARED) return;
-    struct acre_heap *heap = acre_this_heap;
-    if (heap == &acre_no_heap) return; /* then whoever frees into it next sees to it */
-    bool mine = owner == ACRE_OWNER_NONE
-                    ? atomic_compare_exchange_strong(acre_slab_owner(slab), &owner, acre_thread_pointer())
-                    : acre_depot_adopt(heap->depot, slab);
-    if (mine) acre_heap_adopted(heap, slab);
+    if (acre_this_heap != &acre_no_heap) acre_heap_see_to(acre_this_heap, slab);
 }
 
 static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {

@@ -110,8 +110,20 @@ static void unmap(struct acre_huge *huge) {
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
-static bool decay_locked(bool all) {
+/* Holes that have come to lie at the break's top. */
+static bool lower_holes(void) {
     bool any = false;
+    while (!acre_list_is_empty(&huge_blocks.holes)) {
+        struct acre_huge *highest = of_node(huge_blocks.holes.prev);
+        if (!acre_source_lower_break(end_of(highest), highest->mapped_bytes)) break;
+        drop_hole(highest);
+        any = true;
+    }
+    return any;
+}
+
+static bool decay_locked(bool all) {
+    bool any = all && lower_holes();
     uint64_t now_ms = all || huge_blocks.cached == 0 ? 0 : acre_os_clock_ms();
     while (huge_blocks.cached > 0) {
         struct acre_huge *oldest = of_node(huge_blocks.cache.prev);

@@ -14,7 +14,7 @@
  * stops faulting its pages in each time. */
 #define TRIM_LEAST ((size_t)768 << 10)
 #define KEEP_LEAST ((size_t)256 << 10)
-#define KEEP_MOST ((size_t)64 << 20)
+#define KEEP_MOST ((size_t)4 << 20)
 #define SOON_MS 1000
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
