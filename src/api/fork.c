@@ -7,37 +7,49 @@
  * twice is harmless. */
 #include "api/api.h"
 #include "inspect/count.h"
+#include "os/os.h"
 
 #include <pthread.h>
-#include <sched.h>
+#include <signal.h>
 
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 extern char __libc_single_threaded __attribute__((weak));
 
-static bool stdio_locked;
+/* Of the fork that this thread is in. Signals are blocked from the first lock to the last: a handler that forks in
+ * between would find every lock held by its own thread and leave the outer fork unable to tell which to give back. */
+static __thread struct {
+    sigset_t mask;
+    bool stdio_locked;
+} during_fork __attribute__((tls_model("initial-exec")));
 
 /* Threads may fork at once, each in a handler that interrupted it in malloc or in stdio: then each holds what
- * another waits for. So a thread that does not get everything gives all back and tries again, and in the end goes
- * on without: a fork that hangs is worse than a child that lost blocks. */
-#define TRIES 100
+ * another waits for. So a thread that does not get everything soon gives all back, sleeps so that those who wait for
+ * stdio's lock get it, tries again, and in the end goes on without: a fork that hangs is worse than a child that lost
+ * blocks. */
+#define TRIES 400
+#define PAUSE_US 1000
 
 static void before_fork(void) {
     bool threads = &__libc_single_threaded == NULL || !__libc_single_threaded;
     bool lock_stdio = threads && _IO_list_lock != NULL && _IO_list_unlock != NULL;
+    sigset_t all;
+    sigfillset(&all);
     for (int tries = 1;; tries++) {
+        pthread_sigmask(SIG_BLOCK, &all, &during_fork.mask);
         if (lock_stdio) _IO_list_lock();
         if (acre_arena_lock_all(tries == TRIES)) break;
         if (lock_stdio) _IO_list_unlock();
-        sched_yield();
+        pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
+        acre_os_sleep_us(PAUSE_US);
     }
-    stdio_locked = lock_stdio;
+    during_fork.stdio_locked = lock_stdio;
 }
 
 static void after_fork_in_parent(void) {
-    bool unlock_stdio = stdio_locked;
     acre_arena_unlock_all(false);
-    if (unlock_stdio) _IO_list_unlock();
+    if (during_fork.stdio_locked) _IO_list_unlock();
+    pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
 }
 
 /* libc has made stdio's lock anew in the child of a process with threads; ours are our thread's still. */
@@ -48,6 +60,7 @@ static void after_fork_in_child(void) {
      * this thread will finish when the handler returns. What other threads owned stays lost to this child. */
     if (!inside) acre_heap_after_fork();
     acre_count_child();
+    pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
 }
 
 void acre_register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }

@@ -35,23 +35,21 @@ static struct acre_lock *every_lock(unsigned index) {
 }
 #define LOCKS 7u
 
-/* What became of each lock before the fork. Guarded by the outermost lock. */
+/* What became of each lock before the fork that this thread is in. */
 enum { TAKEN, HELD_BEFORE, NOT_HAD };
-static uint8_t had[LOCKS];
+static __thread uint8_t had[LOCKS] __attribute__((tls_model("initial-exec")));
 
 bool acre_arena_lock_all(bool at_any_price) {
-    uint8_t now[LOCKS];
     unsigned i = 0;
     for (; i < LOCKS; i++) {
         struct acre_lock *lock = every_lock(i);
-        now[i] = acre_lock_is_mine(lock) ? HELD_BEFORE : acre_lock_for_fork(lock) ? TAKEN : NOT_HAD;
-        if (now[i] == NOT_HAD && !at_any_price) break;
+        had[i] = acre_lock_is_mine(lock) ? HELD_BEFORE : acre_lock_for_fork(lock) ? TAKEN : NOT_HAD;
+        if (had[i] == NOT_HAD && !at_any_price) break;
     }
     bool done = i == LOCKS;
     while (!done && i-- > 0) {
-        if (now[i] == TAKEN) acre_lock_give(every_lock(i));
+        if (had[i] == TAKEN) acre_lock_give(every_lock(i));
     }
-    for (i = 0; done && i < LOCKS; i++) had[i] = now[i];
     return done;
 }
 
@@ -63,11 +61,8 @@ bool acre_arena_forked_inside(void) {
 }
 
 void acre_arena_unlock_all(bool in_child) {
-    uint8_t now[LOCKS];
-    for (unsigned i = 0; i < LOCKS; i++) now[i] = had[i];
     for (unsigned i = LOCKS; i-- > 0;) {
-        if (now[i] == NOT_HAD && in_child) acre_lock_reset(every_lock(i));
-        if (now[i] != TAKEN) continue;
-        acre_lock_give(every_lock(i));
+        if (had[i] == NOT_HAD && in_child) acre_lock_reset(every_lock(i));
+        if (had[i] == TAKEN) acre_lock_give(every_lock(i));
     }
 }

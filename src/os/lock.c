@@ -3,6 +3,7 @@
 #include "os/os.h"
 
 #define SPINS 100 /* about the time that the longest ordinary critical section takes */
+#define FORK_SPINS 20000 /* about a millisecond */
 
 /* The kernel looks at 32 bits: the low half, which has the bit for sleepers. */
 static _Atomic uint32_t *low_half(struct acre_lock *lock) { return (_Atomic uint32_t *)(void *)&lock->holder; }
@@ -33,12 +34,11 @@ void acre_lock_contended(struct acre_lock *lock) {
 void acre_lock_released(struct acre_lock *lock) { acre_os_wake(low_half(lock)); }
 
 bool acre_lock_for_fork(struct acre_lock *lock) {
-    uint64_t start_ms = acre_os_clock_ms();
-    while (!acre_lock_try(lock)) {
-        if (acre_os_clock_ms() - start_ms > 8) return false;
+    for (int spin = 0; spin < FORK_SPINS; spin++) {
+        if (acre_lock_try(lock)) return true;
         acre_cpu_relax();
     }
-    return true;
+    return false;
 }
 
 void acre_lock_reset(struct acre_lock *lock) { atomic_store(&lock->holder, 0); }

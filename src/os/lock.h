@@ -1,7 +1,8 @@
 /* Ranked locks that know their owner. They sleep in the kernel, so they live here and not in base.
  *
- * A thread takes only locks of a lower rank than those it holds; debug builds check it. The owner is known because a signal handler may interrupt a holder and fork: the
- * fork handlers must then not wait for a lock that their own thread holds. */
+ * A thread takes only locks of a lower rank than those it holds; debug builds check it. The owner is known because a
+ * signal handler may interrupt a holder and fork: the fork handlers must then not wait for a lock that their own
+ * thread holds. */
 #ifndef ACRE_OS_LOCK_H
 #define ACRE_OS_LOCK_H
 
@@ -55,8 +56,8 @@ ACRE_INLINE bool acre_lock_is_mine(struct acre_lock *lock) {
     return (holder & ~ACRE_LOCK_SLEEPERS) == acre_thread_pointer();
 }
 
-/* In the handlers of fork alone, which take no part in the ranks; given back by acre_lock_give. Takes the lock unless another thread keeps it for some milliseconds; makes it free,
- * whoever held it. */
+/* In the handlers of fork alone, which take no part in the ranks; given back by acre_lock_give. Takes the lock unless
+ * another thread keeps it for about a millisecond; makes it free, whoever held it. */
 bool acre_lock_for_fork(struct acre_lock *lock);
 void acre_lock_reset(struct acre_lock *lock);
 

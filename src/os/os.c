@@ -190,6 +190,13 @@ void acre_os_wake(_Atomic uint32_t *word) {
     errno = kept;
 }
 
+void acre_os_sleep_us(uint32_t us) {
+    const struct timespec pause = {us / 1000000, (long)(us % 1000000) * 1000};
+    int kept = errno;
+    syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &pause, NULL);
+    errno = kept;
+}
+
 void acre_os_write_error(const char *text, size_t length_bytes) {
     int kept = errno;
     while (length_bytes > 0) {

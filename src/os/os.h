@@ -58,6 +58,7 @@ const char *acre_os_environment(const char *name);
 
 void acre_os_wait(_Atomic uint32_t *word, uint32_t expected); /* sleep while *word == expected; may wake early */
 void acre_os_wake(_Atomic uint32_t *word);                    /* wake one sleeper */
+void acre_os_sleep_us(uint32_t us);                           /* no cancellation point; a signal may end it early */
 
 void acre_os_write_error(const char *text, size_t length_bytes); /* to standard error, as far as it goes */
 _Noreturn void acre_os_abort(void);
