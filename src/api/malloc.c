@@ -47,9 +47,17 @@ static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, bool *zero) {
     return ACRE_LIKELY(block != NULL) ? block : out_of_memory();
 }
 
-static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
+static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
     bool zero;
     return allocate_slowly(size_bytes, &zero);
+}
+
+static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
+    if (ACRE_LIKELY(size_bytes - 1 < ACRE_EXACT_MOST)) { /* malloc has seen that the cursor is empty */
+        void *block = acre_heap_refill(acre_this_heap, (unsigned)(size_bytes + 15) / 16);
+        if (ACRE_LIKELY(block != NULL)) return block;
+    }
+    return allocate_any(size_bytes);
 }
 
 /* The fast path. A request rounded up to 16 names its class; twice its bytes is where the class's cursor lies.
@@ -61,7 +69,7 @@ ACRE_INLINE void *allocate(size_t size_bytes) {
         uintptr_t next = cursor->next;
         uint64_t bit;
         if (next != cursor->end) {
-            cursor->next = next + block_bytes;
+            acre_add_to(&cursor->next, block_bytes);
             return (void *)next;
         }
         if (acre_find_bit(cursor->word, &bit)) {
@@ -116,13 +124,14 @@ static void release_huge(struct acre_huge *huge, void *block) {
     if (!acre_huge_give(huge)) acre_fail("free(%p): double free of a huge block (arena default)", block);
 }
 
-static ACRE_NOINLINE void release_slowly(void *block) {
+static ACRE_NOINLINE void release_slowly(uintptr_t address) {
+    void *block = (void *)address;
     if (block == NULL) return;
-    struct acre_span *span = acre_map_find((uintptr_t)block);
+    struct acre_span *span = acre_map_find(address);
     switch (span->kind) {
     case ACRE_SPAN_SMALL:
     case ACRE_SPAN_MEDIUM:
-        acre_heap_free((struct acre_slab *)span, (uintptr_t)block);
+        acre_heap_free((struct acre_slab *)span, address);
         break;
     case ACRE_SPAN_CHUNK:
         release_large((struct acre_chunk *)span, block);
@@ -135,30 +144,23 @@ static ACRE_NOINLINE void release_slowly(void *block) {
     }
 }
 
-/* The fast path. Turned right by four, an address has its granule and block in the low word and, above that, what
- * must be below the map's limit: that one comparison sees what is not aligned, not canonical, or too early. A
- * block's bit is bit 4..7 of the address in half word 8..15 of the slab's bitmap. */
+/* The fast path. Turned right by four, an address has its granule's number on top of its block's, and above that
+ * what makes the number nobody's: the low bits of an address that is not aligned, the high ones of one that is not
+ * canonical. A block's bit is bit 4..7 of the address in half word 8..15 of the slab's bitmap. */
 ACRE_INLINE void release(void *block) {
-    uintptr_t address = (uintptr_t)block, turned = address >> 4 | address << 60, window = turned >> 32;
-    if (ACRE_UNLIKELY(window >= acre_map.limit)) {
-        release_slowly(block);
+    uintptr_t address = acre_copy((uintptr_t)block), turned = (uintptr_t)block >> 4 | (uintptr_t)block << 60;
+    uintptr_t granule = turned >> (ACRE_GRANULE_SHIFT - 4), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    struct acre_lookaside *lookaside = &acre_this_heap->lookaside;
+    if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
+        release_slowly(address);
         return;
     }
-    _Atomic intptr_t *leaf = atomic_load_explicit(&acre_map.root[window], memory_order_relaxed);
-    intptr_t distance = atomic_load_explicit(&leaf[(uint32_t)turned >> 12], memory_order_relaxed);
-    struct acre_slab *slab = (struct acre_slab *)((char *)&acre_map + distance);
-    if (ACRE_UNLIKELY(atomic_load_explicit(&slab->span.owner, memory_order_relaxed) != acre_thread_pointer())) {
-        release_slowly(block);
+    acre_half *bits = lookaside->bits[slot];
+    if (ACRE_UNLIKELY(acre_set_bit16(bits, address, turned))) {
+        release_slowly(address); /* names the mistake */
         return;
     }
-    acre_half_word *place = (acre_half_word *)slab->bits + (address >> 8 & 0xff);
-    uint16_t half = *place;
-    if (ACRE_UNLIKELY(acre_set_bit16(&half, turned))) {
-        release_slowly(block); /* names the mistake */
-        return;
-    }
-    /* What the program wrote into the block comes before the bit that lets others have its page. */
-    __atomic_store_n(place, half, __ATOMIC_RELEASE);
+    struct acre_slab *slab = acre_slab_of_bits(bits);
     if (ACRE_UNLIKELY(--slab->span.countdown == 0)) acre_heap_countdown(slab);
 }
 

@@ -51,7 +51,7 @@ ACRE_INLINE size_t acre_align_down(size_t value, size_t alignment) { return valu
 ACRE_INLINE bool acre_is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
 ACRE_INLINE size_t acre_min(size_t a, size_t b) { return a < b ? a : b; }
 ACRE_INLINE size_t acre_max(size_t a, size_t b) { return a > b ? a : b; }
-ACRE_INLINE unsigned acre_log2_floor(uint64_t value) { return 63u - (unsigned)__builtin_clzll(value); }
+ACRE_INLINE unsigned acre_log2_floor(uint64_t value) { return 63u ^ (unsigned)__builtin_clzll(value); }
 ACRE_INLINE unsigned acre_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
 ACRE_INLINE unsigned acre_count_bits(uint64_t word) { return (unsigned)__builtin_popcountll(word); }
 
@@ -87,18 +87,47 @@ ACRE_INLINE bool acre_find_bit(uint64_t word, uint64_t *position) {
 #endif
 }
 
-/* Sets bit (position mod 16) of *word; true when it was set before. */
-ACRE_INLINE bool acre_set_bit16(uint16_t *word, uint64_t position) {
-#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
-    bool was;
-    __asm__("btsw %w2, %w0" : "+r"(*word), "=@ccc"(was) : "r"(position) : "cc");
-    return was;
+/* Sets bit (position mod 16) of the 16 bits that lie (address / 256 mod 256) half words behind `halves`; true when it
+ * was set before. Not atomic, but what the program wrote before comes before the bit (a release store). On x86 plain
+ * instructions: bts on memory is slower, and a compiler does not fold the address of a load and a store. */
+typedef uint16_t acre_half __attribute__((may_alias));
+ACRE_INLINE bool acre_set_bit16(acre_half *halves, uintptr_t address, uint64_t position) {
+#if defined(__x86_64__)
+    __asm__ goto("movzbl %h[address], %%ecx\n\t"
+                 "movzwl (%[halves],%%rcx,2), %%esi\n\t"
+                 "btsw %w[position], %%si\n\t"
+                 "jc %l[twice]\n\t"
+                 "movw %%si, (%[halves],%%rcx,2)"
+                 :
+                 : [halves] "r"(halves), [address] "Q"(address), [position] "r"(position)
+                 : "rcx", "rsi", "cc", "memory"
+                 : twice);
+    return false;
+twice:
+    return true;
 #else
-    uint16_t bit = (uint16_t)(1u << (position & 15));
-    bool was = (*word & bit) != 0;
-    *word |= bit;
-    return was;
+    acre_half *half = &halves[address >> 8 & 0xff], bit = (acre_half)(1u << (position & 15));
+    if ((*half & bit) != 0) return true;
+    __atomic_store_n(half, (acre_half)(*half | bit), __ATOMIC_RELEASE);
+    return false;
 #endif
+}
+
+/* *sum += value, where the compiler would keep the sum in a register that nobody needs. */
+ACRE_INLINE void acre_add_to(uintptr_t *sum, uintptr_t value) {
+#if defined(__x86_64__)
+    __asm__("addq %1, %0" : "+m"(*sum) : "r"(value) : "cc");
+#else
+    *sum += value;
+#endif
+}
+
+/* The value again, in a register of its own, which the compiler does not know to be the same. */
+ACRE_INLINE uintptr_t acre_copy(uintptr_t value) {
+#if defined(__x86_64__)
+    __asm__("" : "+Q"(value)); /* one whose second byte has a name */
+#endif
+    return value;
 }
 
 #endif

@@ -19,9 +19,10 @@ static void empty_cursor(struct acre_cursor *cursor, struct acre_slab *slab) {
 }
 
 /* Gives up a full slab. false: remote frees came in meanwhile, and it is the caller's again with free blocks. */
-static bool give_up_full(struct acre_slab *slab) {
+static bool give_up_full(struct acre_heap *heap, struct acre_slab *slab) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     _Atomic uintptr_t *owner = acre_slab_owner(slab);
+    acre_heap_forget(heap, slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
     if (atomic_load(&slab->queued) == 0) return true;
@@ -37,13 +38,13 @@ static void hand_on(struct acre_heap *heap, struct acre_slab *slab) {
     acre_slab_collect(slab);
     uint32_t free_blocks = acre_slab_count_free(slab);
     if (free_blocks == 0) {
-        if (give_up_full(slab)) return;
+        if (give_up_full(heap, slab)) return;
         free_blocks = acre_slab_count_free(slab);
     }
     if (free_blocks == slab->total)
-        acre_slab_destroy(heap->depot->pages, slab);
+        acre_heap_destroy(heap, slab);
     else
-        acre_depot_put(heap->depot, slab);
+        acre_heap_share(heap, slab);
 }
 
 static bool hand_on_list(struct acre_heap *heap, struct acre_node *list) {
@@ -88,6 +89,7 @@ static void take_over(struct acre_heap *heap, void *self) {
     if (heap == self || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
     /* What was in its outbox stays live for ever in this child: at most 64 blocks. */
     heap->outbox = (struct acre_outbox){0};
+    heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     hand_on_everything(heap);
     atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
     /* Nothing may be adopted here: a fork in a signal handler may have found our own lists in the middle of a

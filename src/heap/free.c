@@ -13,6 +13,7 @@ void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab) {
 void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     _Atomic uintptr_t *owner = acre_slab_owner(slab);
+    acre_heap_forget(heap, slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
     if (atomic_load(&slab->queued) == 0) return;
@@ -82,6 +83,7 @@ void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab) {
 void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
     uintptr_t owner = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed);
     if (owner == acre_thread_pointer()) {
+        if (acre_this_heap != &acre_no_heap) acre_heap_remember(acre_this_heap, slab);
         free_as_owner(slab, address);
         return;
     }

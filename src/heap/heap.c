@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
-struct acre_heap acre_no_heap;
+struct acre_heap acre_no_heap = {.lookaside = ACRE_LOOKASIDE_NONE};
 __thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_heap;
 
 static struct {
@@ -38,6 +38,7 @@ void acre_heap_start(struct acre_depot *depot) {
 
 static void prepare(struct acre_heap *heap) {
     memset(heap, 0, sizeof *heap);
+    heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     heap->depot = heaps.depot;
     acre_list_start(&heap->waiting);
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++)
@@ -80,6 +81,30 @@ struct acre_heap *acre_heap_mine(void) {
     return heap;
 }
 
+static uintptr_t granule_of(const struct acre_slab *slab) { return slab->span.base >> ACRE_GRANULE_SHIFT; }
+
+void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab) {
+    uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    if (!acre_slab_is_small(slab)) return;
+    heap->lookaside.granule[slot] = granule;
+    heap->lookaside.bits[slot] = (acre_half *)slab->bits;
+}
+
+void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab) {
+    uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    if (heap->lookaside.granule[slot] == granule) heap->lookaside.granule[slot] = slot == 0;
+}
+
+void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab) {
+    acre_heap_forget(heap, slab);
+    acre_slab_destroy(heap->depot->pages, slab);
+}
+
+void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab) {
+    acre_heap_forget(heap, slab);
+    acre_depot_put(heap->depot, slab);
+}
+
 void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
     if (heaps.depot == NULL) return;
     acre_lock(&heaps.lock);
@@ -97,8 +122,22 @@ static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum a
     return true;
 }
 
+static bool lookaside_is_valid(struct acre_heap *heap) {
+    uintptr_t thread = atomic_load(&heap->thread);
+    for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
+        uintptr_t granule = heap->lookaside.granule[slot];
+        if (granule == (slot == 0)) continue;
+        struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
+        if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
+            atomic_load(acre_slab_owner(slab)) != thread)
+            return false;
+    }
+    return true;
+}
+
 bool acre_heap_is_valid(struct acre_heap *heap) {
     if (heap == &acre_no_heap) return true;
+    if (!lookaside_is_valid(heap)) return false;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         if (supply->slab != NULL &&

@@ -34,8 +34,21 @@ struct acre_outbox {
     uint32_t unsent;
 };
 
+/* Small slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free that
+ * an address is aligned and lies in a slab of its own thread, without a look at the map or the owner. A slab leaves
+ * it before it leaves its owner. What is not here is looked up in the map, and comes in then. 512 granules side by
+ * side are 32 MiB. */
+#define ACRE_LOOKASIDE_SLOTS ((size_t)512)
+#define ACRE_LOOKASIDE_NONE {{1}, {NULL}} /* granule 0 is no slab's, but free(NULL) asks for it */
+
+struct acre_lookaside {
+    uintptr_t granule[ACRE_LOOKASIDE_SLOTS];
+    acre_half *bits[ACRE_LOOKASIDE_SLOTS]; /* of the slab */
+};
+
 struct acre_heap {
     struct acre_cursor cursor[ACRE_CLASSES];
+    struct acre_lookaside lookaside;
     struct acre_supply supply[ACRE_CLASSES];
     struct acre_node waiting; /* slabs owned and too full to be worth a look */
     struct acre_depot *depot;
@@ -57,7 +70,7 @@ void acre_heap_start(struct acre_depot *depot);
 /* The calling thread's heap, made at its first use; NULL when there is no memory. */
 struct acre_heap *acre_heap_mine(void);
 
-/* A block of the class, by way of new ones in the cursor; NULL when there is no memory. */
+/* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap. */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
 /* A block from the cursor or by refill. *zero: it reads as zeros. */
 void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero);
@@ -66,6 +79,13 @@ void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero);
 void acre_heap_free(struct acre_slab *slab, uintptr_t address);
 /* The owner's free brought the countdown to 0. */
 void acre_heap_countdown(struct acre_slab *slab);
+
+/* A small slab that the heap's thread owns comes into its lookaside; any slab leaves it. */
+void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab);
+/* Gives away a slab without a live block: to the page heap. One with free blocks: to the depot. */
+void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab);
 
 /* Files a slab that the caller owns and that has free_blocks: it waits, is worth a look, or goes. */
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);

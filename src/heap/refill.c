@@ -16,12 +16,6 @@
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
-static void *start_run(struct acre_cursor *cursor, uintptr_t first, size_t block_bytes, size_t run_bytes) {
-    cursor->next = first + block_bytes;
-    cursor->end = first + run_bytes;
-    return (void *)first;
-}
-
 /* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
 static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
     size_t block_bytes = acre_slab_block_bytes(slab), left_bytes = slab->end_bytes - slab->fresh_bytes;
@@ -30,44 +24,42 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     if (run_bytes > left_bytes) run_bytes = left_bytes;
     slab->fresh_bytes += (uint32_t)run_bytes;
     supply->zero = slab->zero;
-    return start_run(cursor, first, block_bytes, run_bytes);
-}
-
-/* Takes blocks out of one word: its first run if that is long, else the word as it is. */
-static void *take_word(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab, uint32_t at) {
-    uint64_t word = slab->bits[at];
-    if (ACRE_UNLIKELY(!acre_slab_word_is_sound(slab, at, word))) acre_slab_fail_word(slab, at);
-    uint32_t lowest = acre_lowest_bit(word), stride = slab->stride;
-    uint64_t missing = (word >> lowest) ^ slab->pattern;
-    uint32_t run_bits = missing != 0 ? acre_lowest_bit(missing) : 64;
-    uint64_t run = run_bits < 64 ? ((UINT64_C(1) << run_bits) - 1) << lowest : UINT64_MAX;
-    uintptr_t base = slab->span.base + (uintptr_t)at * 64 * slab->unit_bytes;
-    uintptr_t first = base + (uintptr_t)lowest * slab->unit_bytes;
-    supply->zero = false;
-    if (run_bits >= RUN_LEAST * stride || (word & ~run) == 0) {
-        uint32_t last = acre_log2_floor(word & run);
-        slab->bits[at] = word & ~run;
-        return start_run(cursor, first, (size_t)stride * slab->unit_bytes,
-                         (size_t)(last - lowest + stride) * slab->unit_bytes);
-    }
-    slab->bits[at] = 0;
-    cursor->word = word & (word - 1);
-    cursor->base = base;
+    cursor->next = first + block_bytes;
+    cursor->end = first + run_bytes;
     return (void *)first;
 }
 
-static void *take_from_current(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
-    if (slab->armed - slab->span.countdown >= RESTART_FREES || slab->words == 1) {
-        supply->word = 0;
-        slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
-    }
-    for (uint32_t at = supply->word; at < slab->words; at++) {
-        if (slab->bits[at] == 0) continue;
-        supply->word = at;
-        return take_word(cursor, supply, slab, at);
-    }
-    supply->word = slab->words;
-    return slab->fresh_bytes < slab->end_bytes ? take_fresh(cursor, supply, slab) : NULL;
+/* Takes a whole word, whose blocks do not lie in a row. */
+static ACRE_NOINLINE void *take_scattered(struct acre_cursor *cursor, struct acre_slab *slab, uint64_t *place) {
+    uint64_t word = *place;
+    uint32_t at = (uint32_t)(place - slab->bits), unit_bytes = slab->unit_bytes;
+    uintptr_t base = slab->span.base + (uintptr_t)at * 64 * unit_bytes;
+    if (ACRE_UNLIKELY(!acre_slab_word_is_sound(slab, at, word))) acre_slab_fail_word(slab, at);
+    *place = 0;
+    cursor->word = word & (word - 1);
+    cursor->base = base;
+    return (void *)(base + (uintptr_t)acre_lowest_bit(word) * unit_bytes);
+}
+
+/* Takes blocks out of one word: its first run if that is long, else the word as it is. What it takes is sound, or the
+ * program ends (see acre_slab_word_is_sound, whose parts are here as they come up). */
+ACRE_INLINE void *take_word(struct acre_cursor *cursor, struct acre_slab *slab, uint32_t at) {
+    uint64_t *place = &slab->bits[at], word = *place;
+    uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
+    uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
+    /* Of the run: its bits, up to the first one that is missing; then what is left of the word. */
+    uint64_t run = shifted & (missing ^ (missing - 1)), left = word ^ run << lowest;
+    uint32_t last_bit = acre_log2_floor(run), stride = slab->stride;
+    if (ACRE_UNLIKELY(left != 0 && last_bit < (RUN_LEAST - 1) * stride)) return take_scattered(cursor, slab, place);
+    uint32_t end_bytes = (first_bit + last_bit + stride) * unit_bytes;
+    if (ACRE_UNLIKELY((missing & shifted) != 0 || acre_slab_phase(slab, first_bit) != 0 ||
+                      end_bytes > slab->fresh_bytes))
+        acre_slab_fail_word(slab, at);
+    *place = left;
+    uintptr_t first = slab->span.base + first_bit * unit_bytes;
+    cursor->next = first + stride * unit_bytes;
+    cursor->end = slab->span.base + end_bytes;
+    return (void *)first;
 }
 
 /* At the end of a pass: whether enough was freed meanwhile for another. */
@@ -131,6 +123,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     if (slab == NULL) return false;
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
+    acre_heap_remember(heap, slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     supply->slab = slab;
@@ -138,19 +131,39 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     return true;
 }
 
-void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
+/* The pass over the current slab has ended, or there is none. */
+static ACRE_NOINLINE void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
-    for (;;) {
-        struct acre_slab *slab = supply->slab;
-        if (slab != NULL) {
-            void *block = take_from_current(&heap->cursor[size_class], supply, slab);
-            if (block != NULL) return block;
-            if (is_worth_another_pass(supply, slab)) continue;
+    struct acre_slab *slab = supply->slab;
+    if (slab != NULL) {
+        if (slab->fresh_bytes < slab->end_bytes) return take_fresh(&heap->cursor[size_class], supply, slab);
+        if (!is_worth_another_pass(supply, slab)) {
             supply->slab = NULL;
             acre_heap_disown(heap, slab);
         }
-        if (!find_slab(heap, supply, size_class)) return NULL;
     }
+    if (heap == &acre_no_heap) return NULL;
+    if (supply->slab == NULL && !find_slab(heap, supply, size_class)) return NULL;
+    return acre_heap_refill(heap, size_class);
+}
+
+void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
+    struct acre_supply *supply = &heap->supply[size_class];
+    struct acre_slab *slab = supply->slab;
+    if (slab == NULL) return refill_after_pass(heap, size_class);
+    uint32_t at = supply->word, words = slab->words;
+    if (slab->armed - slab->span.countdown >= RESTART_FREES || words == 1) {
+        at = 0;
+        slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    }
+    for (; at < words; at++) {
+        if (slab->bits[at] == 0) continue;
+        supply->word = at;
+        supply->zero = false;
+        return take_word(&heap->cursor[size_class], slab, at);
+    }
+    supply->word = at;
+    return refill_after_pass(heap, size_class);
 }
 
 void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
@@ -181,7 +194,7 @@ static void destroy_current(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     heap->supply[size_class].slab = NULL;
     heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0};
-    acre_slab_destroy(heap->depot->pages, slab);
+    acre_heap_destroy(heap, slab);
 }
 
 void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch) {
@@ -216,7 +229,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     if (replaces) {
         acre_list_remove(&sole->node);
         heap->kept_bytes -= span_bytes;
-        acre_slab_destroy(heap->depot->pages, sole);
+        acre_heap_destroy(heap, sole);
     }
     if ((sole == NULL || replaces) && heap->kept_bytes + span_bytes <= KEEP_BYTES) {
         heap->kept_bytes += span_bytes;
@@ -224,7 +237,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
         acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
         acre_list_push_front(&supply->partial, &slab->node);
     } else {
-        acre_slab_destroy(heap->depot->pages, slab);
+        acre_heap_destroy(heap, slab);
     }
     /* The heap shrinks: then the slab in use is watched too, since it is often the highest. */
     if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
@@ -245,7 +258,7 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
     if (free_blocks == slab->total) {
         settle_empty(heap, slab);
     } else if (free_blocks >= worth && partial_count(supply) >= STOCK_MOST) {
-        acre_depot_put(heap->depot, slab);
+        acre_heap_share(heap, slab);
     } else if (free_blocks >= worth) {
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));
@@ -266,7 +279,7 @@ void acre_heap_give_kept(struct acre_heap *heap) {
             if (acre_slab_free_now(slab) != slab->total) continue;
             acre_list_remove(node);
             heap->kept_bytes -= acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
-            acre_slab_destroy(heap->depot->pages, slab);
+            acre_heap_destroy(heap, slab);
         }
     }
 }

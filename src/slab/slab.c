@@ -32,6 +32,7 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
     slab->words = small ? ACRE_SMALL_WORDS : 1;
     slab->pattern = every(slab->stride);
+    slab->reciprocal = ((UINT64_C(1) << ACRE_RECIPROCAL_SHIFT) + slab->stride - 1) / slab->stride;
     slab->end_bytes = (uint32_t)(slab->total * block_bytes);
 }
 

@@ -70,14 +70,16 @@ struct acre_slab {
     bool zero;            /* fresh blocks read as zeros */
     _Atomic uint64_t remote_word; /* `remote` of a medium slab */
     uint64_t pattern;             /* bits 0, stride, 2 * stride, ... */
+    uint64_t reciprocal;          /* of stride, for acre_slab_phase */
     uint16_t *asked;              /* counting build: bytes asked for, by bit */
-    uint64_t reserved[6];
+    uint64_t reserved[5];
     uint64_t bits[]; /* at a fixed place: the fast path of free knows it */
 };
 _Static_assert(sizeof(struct acre_slab) % 64 == 0, "bitmaps of small slabs begin on a cache line");
 
-/* Small slabs are read by halves of 16 bits in the fast path, by words elsewhere. */
-typedef uint16_t acre_half_word __attribute__((may_alias));
+ACRE_INLINE struct acre_slab *acre_slab_of_bits(acre_half *bits) {
+    return ACRE_CONTAINER_OF(bits, struct acre_slab, bits);
+}
 
 /* A slab of the class with its span, owned by the caller for `heap`; NULL when there is no memory. */
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_heap *heap);
@@ -123,14 +125,21 @@ ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre
 /* Any thread: frees the live blocks of `bits` in word `word`. A block freed before ends the program. */
 void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t bits);
 
-/* Owner, before blocks are handed out again: ends the program when the word has a bit where no block begins or
- * where none was handed out yet, which only free of a pointer into a block can have set. */
+/* How far behind the last block's beginning a bit is: bit modulo stride, without a division. Exact for the 4096 bits
+ * of a slab and strides up to 64. */
+#define ACRE_RECIPROCAL_SHIFT 20
+ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit) {
+    return bit - (uint32_t)(bit * slab->reciprocal >> ACRE_RECIPROCAL_SHIFT) * slab->stride;
+}
+
+/* Owner, before blocks are handed out again: false when the word has a bit where no block begins or where none was
+ * handed out yet, which only free of a pointer into a block can have set. */
 ACRE_INLINE bool acre_slab_word_is_sound(const struct acre_slab *slab, uint32_t word, uint64_t bits) {
     uint32_t lowest = acre_lowest_bit(bits), highest = acre_log2_floor(bits);
-    return (word * 64u + lowest) % slab->stride == 0 && ((bits >> lowest) & ~slab->pattern) == 0 &&
+    return acre_slab_phase(slab, word * 64u + lowest) == 0 && ((bits >> lowest) & ~slab->pattern) == 0 &&
            (word * 64u + highest) * slab->unit_bytes < slab->fresh_bytes;
 }
-_Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word);
+_Noreturn ACRE_COLD void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word);
 
 /* For a block that is free twice or was never handed out: one line and abort. */
 _Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address);

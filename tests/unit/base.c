@@ -33,16 +33,18 @@ static void bits(void **state) {
     }
 }
 
-/* The position counts modulo 16, and neighbours stay as they are. */
+/* The second byte of the address says which half word, the position modulo 16 which bit; neighbours stay. */
 static void half_words(void **state) {
     (void)state;
     for (uint64_t position = 0; position < 64; position++) {
-        uint16_t words[3] = {0, 0, 0}, bit = (uint16_t)(1u << position % 16);
-        assert_false(acre_set_bit16(&words[1], position));
-        assert_int_equal(words[1], bit);
-        assert_true(acre_set_bit16(&words[1], position));
-        assert_int_equal(words[1], bit);
-        assert_int_equal(words[0] | words[2], 0);
+        uint16_t halves[256] = {0}, bit = (uint16_t)(1u << position % 16);
+        uintptr_t index = position * 4 + 1, address = 0x70000 + index * 256 + position;
+        assert_false(acre_set_bit16(halves, address, position));
+        assert_int_equal(halves[index], bit);
+        assert_true(acre_set_bit16(halves, address, position));
+        assert_int_equal(halves[index], bit);
+        assert_int_equal(halves[index - 1], 0);
+        if (index < 255) assert_int_equal(halves[index + 1], 0);
     }
 }
 
