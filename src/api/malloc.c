@@ -18,38 +18,40 @@ static void *out_of_memory(void) {
     return NULL;
 }
 
-static uintptr_t take_pages(size_t size_bytes, size_t alignment, bool *zero) {
-    *zero = false;
+/* Here and below: behind its first *dirty_bytes a block reads as zeros. */
+static uintptr_t take_pages(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
-        return acre_huge_take(size_bytes, alignment, zero);
+        return acre_huge_take(size_bytes, alignment, dirty_bytes);
     struct acre_span_place place = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment);
-    *zero = place.zero;
+    *dirty_bytes = place.zero ? 0 : size_bytes;
     return place.base;
 }
 
 /* Blocks above the size classes. */
-static void *allocate_large(size_t size_bytes, size_t alignment, bool *zero) {
+static void *allocate_large(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
-    uintptr_t block = take_pages(size_bytes, alignment, zero);
+    uintptr_t block = take_pages(size_bytes, alignment, dirty_bytes);
     if (block == 0 && acre_this_heap != &acre_no_heap && acre_heap_recover(acre_this_heap))
-        block = take_pages(size_bytes, alignment, zero);
+        block = take_pages(size_bytes, alignment, dirty_bytes);
     return block != 0 ? (void *)block : out_of_memory();
 }
 
-static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, bool *zero) {
+static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, size_t *dirty_bytes) {
     struct acre_heap *heap = acre_this_heap;
     if (heap == &acre_no_heap) {
         heap = acre_start() ? acre_heap_mine() : NULL;
         if (heap == NULL) return out_of_memory();
     }
-    if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(size_bytes, ACRE_ALIGNMENT, zero);
-    void *block = acre_heap_take(heap, acre_class_of(size_bytes), zero);
+    if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(size_bytes, ACRE_ALIGNMENT, dirty_bytes);
+    bool zero;
+    void *block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
+    *dirty_bytes = zero ? 0 : size_bytes;
     return ACRE_LIKELY(block != NULL) ? block : out_of_memory();
 }
 
 static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
-    bool zero;
-    return allocate_slowly(size_bytes, &zero);
+    size_t dirty_bytes;
+    return allocate_slowly(size_bytes, &dirty_bytes);
 }
 
 static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
@@ -83,24 +85,25 @@ ACRE_INLINE void *allocate(size_t size_bytes) {
 void *acre_allocate(size_t size_bytes) { return allocate(size_bytes); }
 
 void *acre_allocate_zeroed(size_t size_bytes) {
-    bool zero = false;
-    void *block = allocate_slowly(size_bytes, &zero);
-    if (block != NULL && !zero) memset(block, 0, size_bytes);
+    size_t dirty_bytes = 0;
+    void *block = allocate_slowly(size_bytes, &dirty_bytes);
+    if (block != NULL && dirty_bytes > 0) memset(block, 0, acre_min(size_bytes, dirty_bytes));
     return block;
 }
 
 void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
-    bool zero;
     if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
     if (acre_this_heap == &acre_no_heap && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
     if (alignment <= ACRE_GRANULE_BYTES) {
         unsigned size_class = acre_class_aligned(size_bytes, alignment);
         if (size_class != 0) {
+            bool zero;
             void *block = acre_heap_take(acre_this_heap, size_class, &zero);
             return block != NULL ? block : out_of_memory();
         }
     }
-    return allocate_large(acre_max(size_bytes, 1), alignment, &zero);
+    size_t dirty_bytes;
+    return allocate_large(acre_max(size_bytes, 1), alignment, &dirty_bytes);
 }
 
 static _Noreturn void fail_unknown(const char *function, void *block) {

@@ -111,15 +111,25 @@ bool acre_os_unmap(void *start, size_t size_bytes) {
     return done;
 }
 
-void *acre_os_remap(void *start, size_t old_bytes, size_t new_bytes) {
-    if (must_fail(ACRE_OS_MREMAP)) return NULL;
+static bool remap(void *start, size_t old_bytes, size_t new_bytes, int flags, void *to) {
+    if (must_fail(ACRE_OS_MREMAP)) return false;
     int kept = errno;
-    void *moved = mremap(start, old_bytes, new_bytes, MREMAP_MAYMOVE);
+    bool done = mremap(start, old_bytes, new_bytes, flags, to) != MAP_FAILED;
     count(ACRE_OS_MREMAP);
     errno = kept;
-    if (moved == MAP_FAILED) return NULL;
-    add_mapped((int64_t)new_bytes - (int64_t)old_bytes);
-    return moved;
+    return done;
+}
+
+bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes) {
+    bool done = remap(start, old_bytes, new_bytes, 0, NULL);
+    if (done) add_mapped((int64_t)new_bytes - (int64_t)old_bytes);
+    return done;
+}
+
+bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes) {
+    bool done = remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    if (done) add_mapped(-(int64_t)old_bytes);
+    return done;
 }
 
 bool acre_os_release(void *start, size_t size_bytes) {

@@ -38,8 +38,11 @@ uintptr_t acre_os_break(intptr_t delta_bytes);
  * `writable` false gives pages that can only be read (and cost no commit charge). */
 void *acre_os_map(void *hint, size_t size_bytes, bool writable);
 bool acre_os_unmap(void *start, size_t size_bytes);
-/* Grows or shrinks a mapping, moving it where it must; NULL when that cannot be done (it is then as before). */
-void *acre_os_remap(void *start, size_t old_bytes, size_t new_bytes);
+/* Makes a mapping longer or shorter where it lies; false when that cannot be done. */
+bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
+/* Moves the pages of a mapping over another one of new_bytes, which they replace and which is not shorter; the rest
+ * of it reads as zeros. false: both are as before. */
+bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes);
 /* The pages' memory back to the kernel at once (MADV_DONTNEED); they read as zeros afterwards. */
 bool acre_os_release(void *start, size_t size_bytes);
 bool acre_os_make_writable(void *start, size_t size_bytes);

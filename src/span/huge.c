@@ -2,22 +2,29 @@
 
 #include "metadata/map.h"
 #include "metadata/metadata.h"
-#include "os/lock.h"
 #include "os/os.h"
 #include "source/source.h"
-
-enum { STATE_LIVE = 1, STATE_CACHED = 2 };
+#include "span/break_holes.h"
+#include "span/huge_cache.h"
 
 /* The cache is for a program that takes and frees blocks in turn, not a second heap. */
 #define CACHE_MOST 64u
+/* A program that takes and frees in turn may have more there, up to this many times the bound: what it frees it takes
+ * again, and its peak is none the higher. One that frees so many blocks without taking any does not come back soon. */
+#define CACHE_TIMES 8
+#define FREES_IN_ROW 4
+/* A block that grows by more than this part of itself is better copied into pages that are there already than left
+ * where it is to fault new ones in: that takes about four times as long for a page as copying one does. */
+#define COPY_PART 3
 
 static struct {
     struct acre_lock lock;
     struct acre_huge_policy policy;
     struct acre_node live;
-    struct acre_node cache; /* newest first */
-    struct acre_node holes; /* source brk: free extents below the break's top, by address, never neighbours */
-    unsigned cached;
+    struct acre_huge_cache cache;
+    struct acre_node holes;
+    uint32_t mappings; /* the number of the last one */
+    unsigned frees_in_row;
     struct acre_huge_figures figures;
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
@@ -26,18 +33,15 @@ struct acre_lock *acre_huge_lock(void) { return &huge_blocks.lock; }
 void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
     acre_list_start(&huge_blocks.live);
-    acre_list_start(&huge_blocks.cache);
+    acre_huge_cache_start(&huge_blocks.cache);
     acre_list_start(&huge_blocks.holes);
 }
 
-bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == STATE_LIVE; }
-
-
-static struct acre_huge *of_node(struct acre_node *node) { return ACRE_CONTAINER_OF(node, struct acre_huge, node); }
+bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == ACRE_HUGE_LIVE; }
 
 static void note_live(struct acre_huge *huge, size_t asked_bytes) {
     huge->asked_bytes = asked_bytes;
-    huge->span.state = STATE_LIVE;
+    huge->span.state = ACRE_HUGE_LIVE;
     acre_list_push_front(&huge_blocks.live, &huge->node);
     huge_blocks.figures.live_blocks++;
     huge_blocks.figures.live_bytes += huge->mapped_bytes;
@@ -51,51 +55,14 @@ static void forget_live(struct acre_huge *huge) {
     huge_blocks.figures.asked_bytes -= huge->asked_bytes;
 }
 
-static void forget_cached(struct acre_huge *huge) {
-    acre_list_remove(&huge->node);
-    huge_blocks.cached--;
-    huge_blocks.figures.cached_bytes -= huge->mapped_bytes;
-}
-
-static uintptr_t end_of(const struct acre_huge *huge) { return huge->span.base + huge->mapped_bytes; }
-
-static void drop_hole(struct acre_huge *hole) {
-    acre_list_remove(&hole->node);
-    acre_metadata_give(ACRE_RECORD_HUGE, hole);
-}
-
-/* A freed block of the break becomes a hole, joined with its neighbours; one at the top lowers the break. */
-static void make_hole(struct acre_huge *huge) {
-    struct acre_node *node = huge_blocks.holes.next;
-    while (node != &huge_blocks.holes && of_node(node)->span.base < huge->span.base) node = node->next;
-    acre_list_insert(node->prev, &huge->node);
-    struct acre_node *before = huge->node.prev, *after = huge->node.next;
-    acre_os_release((void *)huge->span.base, huge->mapped_bytes);
-    if (after != &huge_blocks.holes && of_node(after)->span.base == end_of(huge)) {
-        huge->mapped_bytes += of_node(after)->mapped_bytes;
-        drop_hole(of_node(after));
-    }
-    if (before != &huge_blocks.holes && end_of(of_node(before)) == huge->span.base) {
-        huge->span.base = of_node(before)->span.base;
-        huge->mapped_bytes += of_node(before)->mapped_bytes;
-        drop_hole(of_node(before));
-    }
-    if (acre_source_lower_break(end_of(huge), huge->mapped_bytes)) drop_hole(huge);
-}
-
-/* The smallest hole that is long enough, its front cut off; else the break grows. 0: neither. */
-static uintptr_t take_from_break(size_t size_bytes) {
-    struct acre_huge *best = NULL;
-    for (struct acre_node *node = huge_blocks.holes.next; node != &huge_blocks.holes; node = node->next) {
-        struct acre_huge *hole = of_node(node);
-        if (hole->mapped_bytes >= size_bytes && (best == NULL || hole->mapped_bytes < best->mapped_bytes)) best = hole;
-    }
-    if (best == NULL) return acre_source_grow_break(size_bytes, size_bytes).base;
-    uintptr_t base = best->span.base;
-    best->span.base += size_bytes;
-    best->mapped_bytes -= size_bytes;
-    if (best->mapped_bytes == 0) drop_hole(best);
-    return base;
+void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_bytes, uint32_t mapping) {
+    atomic_store_explicit(&huge->span.owner, ACRE_OWNER_NONE, memory_order_relaxed);
+    huge->span.kind = ACRE_SPAN_HUGE;
+    huge->span.base = base;
+    huge->mapped_bytes = mapped_bytes;
+    huge->mapping = mapping;
+    huge->from_break = false;
+    acre_map_set(base, 1, &huge->span);
 }
 
 /* The map's entry goes first: the address may be somebody else's as soon as it is unmapped. */
@@ -103,35 +70,23 @@ static void unmap(struct acre_huge *huge) {
     huge->span.state = 0;
     acre_map_set(huge->span.base, 1, NULL);
     if (huge->from_break) {
-        make_hole(huge);
+        acre_break_hole_make(&huge_blocks.holes, huge);
         return;
     }
     acre_os_unmap((void *)huge->span.base, huge->mapped_bytes);
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
-/* Holes that have come to lie at the break's top. */
-static bool lower_holes(void) {
-    bool any = false;
-    while (!acre_list_is_empty(&huge_blocks.holes)) {
-        struct acre_huge *highest = of_node(huge_blocks.holes.prev);
-        if (!acre_source_lower_break(end_of(highest), highest->mapped_bytes)) break;
-        drop_hole(highest);
-        any = true;
-    }
-    return any;
-}
-
 static bool decay_locked(bool all) {
-    bool any = all && lower_holes();
-    uint64_t now_ms = all || huge_blocks.cached == 0 ? 0 : acre_os_clock_ms();
-    while (huge_blocks.cached > 0) {
-        struct acre_huge *oldest = of_node(huge_blocks.cache.prev);
-        if (!all && now_ms - oldest->freed_ms < huge_blocks.policy.decay_ms) break;
-        forget_cached(oldest);
-        unmap(oldest);
-        any = true;
+    bool any = all && acre_break_hole_lower(&huge_blocks.holes);
+    uint64_t before_ms = UINT64_MAX, now_ms;
+    if (huge_blocks.cache.count == 0) return any;
+    if (!all) {
+        now_ms = acre_os_clock_ms();
+        before_ms = now_ms - acre_min(now_ms, huge_blocks.policy.decay_ms);
     }
+    for (struct acre_huge *oldest; (oldest = acre_huge_cache_oldest(&huge_blocks.cache, before_ms)) != NULL; any = true)
+        unmap(oldest);
     return any;
 }
 
@@ -142,73 +97,96 @@ bool acre_huge_decay(bool all) {
     return any;
 }
 
-/* The cached mapping that fits best: at least as long, and not over a quarter longer. */
-static struct acre_huge *find_cached(size_t size_bytes, size_t alignment) {
-    struct acre_huge *best = NULL;
-    for (struct acre_node *node = huge_blocks.cache.next; node != &huge_blocks.cache; node = node->next) {
-        struct acre_huge *huge = of_node(node);
-        if (huge->mapped_bytes < size_bytes || huge->mapped_bytes - size_bytes > size_bytes / 4) continue;
-        if ((huge->span.base & (alignment - 1)) != 0) continue;
-        if (best == NULL || huge->mapped_bytes < best->mapped_bytes) best = huge;
+/* Gives a mapping of its own another length, where it lies or elsewhere; false when that cannot be done, and then it
+ * is as before. mremap moves pages, not bytes: the cost is that of page tables. The place to move to is made ready
+ * first, so that nothing can fail after the move; the old address leaves the map before the kernel may give it to
+ * another thread. */
+static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
+    uintptr_t old = huge->span.base, base = old;
+    size_t old_bytes = huge->mapped_bytes;
+    if (!acre_os_resize((void *)old, old_bytes, mapped_bytes)) {
+        if (mapped_bytes < old_bytes) return false;
+        base = acre_source_map(mapped_bytes, acre_os_page_bytes());
+        if (base == 0) return false;
+        if (!acre_map_reserve(base, 1)) {
+            acre_os_unmap((void *)base, mapped_bytes);
+            return false;
+        }
+        acre_map_set(old, 1, NULL);
+        if (!acre_os_move((void *)old, old_bytes, (void *)base, mapped_bytes)) {
+            acre_map_set(old, 1, &huge->span);
+            acre_os_unmap((void *)base, mapped_bytes);
+            return false;
+        }
+        huge->mapping = ++huge_blocks.mappings;
     }
-    if (best != NULL) forget_cached(best);
-    return best;
+    acre_huge_describe(huge, base, mapped_bytes, huge->mapping);
+    return true;
 }
 
-/* What waits in the cache and does not fit is dropped once it is large beside what lives, so that the peak of a
- * growing program is not raised by sizes that it has outgrown. */
-static void shrink_cache(void) {
-    size_t bearable_bytes = huge_blocks.policy.cache_bytes / 2 + huge_blocks.figures.live_bytes / 16;
-    while (huge_blocks.cached > 0 && huge_blocks.figures.cached_bytes > bearable_bytes) {
-        struct acre_huge *oldest = of_node(huge_blocks.cache.prev);
-        forget_cached(oldest);
-        unmap(oldest);
-    }
-}
-
-static struct acre_huge *map_new(size_t size_bytes, size_t alignment) {
-    struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
+/* From the cache: what fits, or else the longest of what is too short, made longer. */
+static struct acre_huge *use_again(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    struct acre_huge *huge = acre_huge_cache_take(&huge_blocks.cache, size_bytes, alignment);
+    *dirty_bytes = size_bytes;
+    if (huge != NULL || alignment > acre_os_page_bytes()) return huge;
+    huge = acre_huge_cache_take_short(&huge_blocks.cache, size_bytes);
     if (huge == NULL) return NULL;
-    uintptr_t base = 0;
-    if (huge_blocks.policy.from_break && alignment <= ACRE_GRANULE_BYTES)
-        base = take_from_break(acre_align_up(size_bytes, ACRE_GRANULE_BYTES));
-    huge->from_break = base != 0;
-    if (huge->from_break) size_bytes = acre_align_up(size_bytes, ACRE_GRANULE_BYTES);
-    if (base == 0) base = acre_source_map(size_bytes, alignment);
+    *dirty_bytes = huge->mapped_bytes;
+    if (remap(huge, size_bytes)) return huge;
+    acre_huge_cache_put(&huge_blocks.cache, huge, huge->freed_ms);
+    return NULL;
+}
+
+static struct acre_huge *map_from_break(struct acre_huge *huge, size_t size_bytes) {
+    uintptr_t base = acre_break_hole_take(&huge_blocks.holes, size_bytes);
+    if (base == 0) return NULL;
+    huge->from_break = true;
     huge->span.base = base;
     huge->mapped_bytes = size_bytes;
-    if (base != 0 && !acre_map_reserve(base, 1)) {
-        if (huge->from_break) {
-            make_hole(huge);
-            return NULL;
-        }
-        acre_os_unmap((void *)base, size_bytes);
-        base = 0;
-    }
-    if (base == 0) {
-        acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    if (!acre_map_reserve(base, 1)) {
+        acre_break_hole_make(&huge_blocks.holes, huge);
         return NULL;
     }
-    atomic_store_explicit(&huge->span.owner, ACRE_OWNER_NONE, memory_order_relaxed);
-    huge->span.kind = ACRE_SPAN_HUGE;
-    acre_map_set(base, 1, &huge->span);
+    acre_huge_describe(huge, base, size_bytes, 0);
+    huge->from_break = true;
     return huge;
 }
 
-uintptr_t acre_huge_take(size_t size_bytes, size_t alignment, bool *zero) {
-    size_t page_bytes = acre_os_page_bytes();
-    if (size_bytes > (size_t)PTRDIFF_MAX - page_bytes || alignment > (size_t)PTRDIFF_MAX) return 0;
-    /* A mapping longer than a granule: see the map's rule above. */
-    size_t mapped_bytes = acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), page_bytes);
-    uintptr_t block = 0;
-    acre_lock(&huge_blocks.lock);
-    struct acre_huge *huge = find_cached(mapped_bytes, acre_max(alignment, page_bytes));
-    *zero = huge == NULL && !huge_blocks.policy.from_break; /* a hole's pages may have stayed */
-    if (huge == NULL) {
-        shrink_cache();
-        huge = map_new(mapped_bytes, acre_max(alignment, page_bytes));
+static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
+    if (huge == NULL) return NULL;
+    if (huge_blocks.policy.from_break && alignment <= ACRE_GRANULE_BYTES) {
+        *dirty_bytes = size_bytes; /* a hole's pages may have stayed */
+        if (map_from_break(huge, acre_align_up(size_bytes, ACRE_GRANULE_BYTES)) != NULL) return huge;
     }
-    if (huge == NULL && decay_locked(true)) huge = map_new(mapped_bytes, acre_max(alignment, page_bytes));
+    *dirty_bytes = 0;
+    uintptr_t base = acre_source_map(size_bytes, alignment);
+    if (base != 0 && acre_map_reserve(base, 1)) {
+        acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
+        return huge;
+    }
+    if (base != 0) acre_os_unmap((void *)base, size_bytes);
+    acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    return NULL;
+}
+
+/* Whole pages, and longer than a granule: see the map's rule above. 0: too much. */
+static size_t mapped_size(size_t size_bytes) {
+    size_t page_bytes = acre_os_page_bytes();
+    if (size_bytes > (size_t)PTRDIFF_MAX - page_bytes) return 0;
+    return acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), page_bytes);
+}
+
+uintptr_t acre_huge_take(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    size_t mapped_bytes = mapped_size(size_bytes);
+    uintptr_t block = 0;
+    if (mapped_bytes == 0 || alignment > (size_t)PTRDIFF_MAX) return 0;
+    alignment = acre_max(alignment, acre_os_page_bytes());
+    acre_lock(&huge_blocks.lock);
+    huge_blocks.frees_in_row = 0;
+    struct acre_huge *huge = use_again(mapped_bytes, alignment, dirty_bytes);
+    if (huge == NULL) huge = map_new(mapped_bytes, alignment, dirty_bytes);
+    if (huge == NULL && decay_locked(true)) huge = map_new(mapped_bytes, alignment, dirty_bytes);
     if (huge != NULL) {
         note_live(huge, size_bytes);
         block = huge->span.base;
@@ -217,58 +195,50 @@ uintptr_t acre_huge_take(size_t size_bytes, size_t alignment, bool *zero) {
     return block;
 }
 
+/* A freed block goes to the cache, where the oldest make room for it. */
+static void put_in_cache(struct acre_huge *huge) {
+    size_t most_bytes = huge_blocks.policy.cache_bytes;
+    decay_locked(false);
+    acre_huge_cache_put(&huge_blocks.cache, huge, acre_os_clock_ms());
+    if (++huge_blocks.frees_in_row < FREES_IN_ROW) most_bytes *= CACHE_TIMES;
+    while (huge_blocks.cache.bytes > most_bytes || huge_blocks.cache.count > CACHE_MOST)
+        unmap(acre_huge_cache_oldest(&huge_blocks.cache, UINT64_MAX));
+}
+
 bool acre_huge_give(struct acre_huge *huge) {
     acre_lock(&huge_blocks.lock);
-    bool live = huge->span.state == STATE_LIVE;
+    bool live = acre_huge_is_live(huge);
     if (live) {
         forget_live(huge);
-        decay_locked(false);
-        bool fits = huge_blocks.policy.cache && !huge->from_break && huge_blocks.policy.decay_ms > 0 && huge_blocks.cached < CACHE_MOST &&
-                    huge->mapped_bytes + huge_blocks.figures.cached_bytes <= huge_blocks.policy.cache_bytes;
-        if (fits) {
-            huge->span.state = STATE_CACHED;
-            huge->freed_ms = acre_os_clock_ms();
-            acre_list_push_front(&huge_blocks.cache, &huge->node);
-            huge_blocks.cached++;
-            huge_blocks.figures.cached_bytes += huge->mapped_bytes;
-        } else {
+        if (huge_blocks.policy.cache && huge_blocks.policy.decay_ms > 0 && !huge->from_break &&
+            huge->mapped_bytes <= huge_blocks.policy.cache_bytes)
+            put_in_cache(huge);
+        else
             unmap(huge);
-        }
     }
     acre_unlock(&huge_blocks.lock);
     return live;
 }
 
-/* mremap moves pages, not bytes: the cost is that of page tables. The old address leaves the map before the
- * kernel may give it to another thread. */
+static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
+    /* Moving the break's pages would leave a hole in its mapping. */
+    if (huge->from_break) return mapped_bytes <= huge->mapped_bytes && mapped_bytes >= huge->mapped_bytes / 2;
+    if (mapped_bytes == huge->mapped_bytes) return true;
+    if (mapped_bytes > huge->mapped_bytes + huge->mapped_bytes / COPY_PART &&
+        acre_huge_cache_has(&huge_blocks.cache, mapped_bytes))
+        return false;
+    return (mapped_bytes > huge->mapped_bytes && acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes)) ||
+           remap(huge, mapped_bytes);
+}
+
 uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {
-    size_t page_bytes = acre_os_page_bytes();
-    if (size_bytes > (size_t)PTRDIFF_MAX - page_bytes) return 0;
-    size_t mapped_bytes = acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), page_bytes);
-    uintptr_t block = 0;
-    if (huge->from_break && (mapped_bytes > huge->mapped_bytes || mapped_bytes < huge->mapped_bytes / 2))
-        return 0; /* moving its pages would leave a hole in the break's mapping */
+    size_t mapped_bytes = mapped_size(size_bytes);
+    if (mapped_bytes == 0) return 0;
     acre_lock(&huge_blocks.lock);
     forget_live(huge);
-    if (huge->from_break) mapped_bytes = huge->mapped_bytes;
-    uintptr_t old = huge->span.base;
-    acre_map_set(old, 1, NULL);
-    uintptr_t moved = mapped_bytes == huge->mapped_bytes
-                          ? old
-                          : (uintptr_t)acre_os_remap((void *)old, huge->mapped_bytes, mapped_bytes);
-    if (moved != 0 && moved != old && !acre_map_reserve(moved, 1)) {
-        /* No memory for the map's own pages: put it back, which cannot need more. */
-        moved = (uintptr_t)acre_os_remap((void *)moved, mapped_bytes, huge->mapped_bytes);
-        if (moved != 0 && acre_map_reserve(moved, 1)) huge->span.base = moved;
-        moved = 0;
-    }
-    if (moved != 0) {
-        huge->span.base = moved;
-        huge->mapped_bytes = mapped_bytes;
-        block = moved;
-    }
-    acre_map_set(huge->span.base, 1, &huge->span);
-    note_live(huge, block != 0 ? size_bytes : huge->asked_bytes);
+    bool done = resize_locked(huge, mapped_bytes);
+    note_live(huge, done ? size_bytes : huge->asked_bytes);
+    uintptr_t block = done ? huge->span.base : 0;
     acre_unlock(&huge_blocks.lock);
     return block;
 }
@@ -276,6 +246,17 @@ uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {
 struct acre_huge_figures acre_huge_figures(void) {
     acre_lock(&huge_blocks.lock);
     struct acre_huge_figures figures = huge_blocks.figures;
+    figures.cached_bytes = huge_blocks.cache.bytes;
     acre_unlock(&huge_blocks.lock);
     return figures;
+}
+
+bool acre_huge_is_valid(void) {
+    size_t bytes = 0;
+    acre_lock(&huge_blocks.lock);
+    for (struct acre_node *node = huge_blocks.live.next; node != &huge_blocks.live; node = node->next)
+        bytes += ACRE_CONTAINER_OF(node, struct acre_huge, node)->mapped_bytes;
+    bool valid = bytes == huge_blocks.figures.live_bytes && acre_huge_cache_is_valid(&huge_blocks.cache);
+    acre_unlock(&huge_blocks.lock);
+    return valid;
 }

@@ -3,6 +3,7 @@
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
+#include "span/huge.h"
 
 /* The break grows by a quarter of what it is, within these; one system call then serves many slabs, and untouched
  * pages cost nothing but address space. */
@@ -160,6 +161,7 @@ static bool grow(struct acre_page_heap *heap, size_t least_bytes) {
     const size_t no_limit_bytes = (size_t)PTRDIFF_MAX & ~(ACRE_GRANULE_BYTES - 1);
     least_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
     learn_to_keep(heap);
+    acre_huge_decay(false); /* before more is taken, what waits too long goes */
     switch (heap->policy.source) {
     case ACRE_SOURCE_MMAP:
         return grow_by_map(heap, least_bytes);

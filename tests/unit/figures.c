@@ -61,7 +61,8 @@ static void known_set(void **state) {
         memset(block[i], 1, 100);
     }
     struct acre_span_place large = acre_page_heap_take_large(&acre_default_arena.pages, 100001, 16);
-    uintptr_t huge = acre_huge_take(HUGE_BYTES, 4096, &zero);
+    size_t dirty_bytes;
+    uintptr_t huge = acre_huge_take(HUGE_BYTES, 4096, &dirty_bytes);
     check_live(collect());
     check_picture();
     assert_true(acre_huge_give((struct acre_huge *)acre_map_find(huge)));
