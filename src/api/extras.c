@@ -89,6 +89,8 @@ ACRE_PUBLIC void malloc_stats(void) {
     write_line("  huge        %zu bytes in %zu blocks\n", figures.huge_bytes, figures.huge_blocks);
     write_line("held          %zu bytes, %zu of them from the program break\n", figures.held_bytes, figures.break_bytes);
     write_line("retained      %zu bytes at most\n", figures.retained_bytes);
+    write_line("  in slabs    %zu bytes\n", figures.free_slab_bytes);
+    write_line("  huge cache  %zu bytes\n", figures.cached_bytes);
     write_line("metadata      %zu bytes\n", figures.metadata_bytes);
 }
 

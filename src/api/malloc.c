@@ -23,7 +23,7 @@ static uintptr_t take_pages(size_t size_bytes, size_t alignment, size_t *dirty_b
     if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
         return acre_huge_take(size_bytes, alignment, dirty_bytes);
     struct acre_span_place place = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment);
-    *dirty_bytes = place.zero ? 0 : size_bytes;
+    *dirty_bytes = place.dirty == 0 ? 0 : size_bytes;
     return place.base;
 }
 

@@ -69,7 +69,7 @@ static void add_chunks(struct acre_figures *figures, struct acre_page_heap *page
         figures->held_bytes += chunk_bytes;
         if (chunk->from_break) figures->break_bytes += chunk_bytes;
         figures->free_page_bytes += (size_t)chunk->free_pages << acre_page_shift();
-        figures->retained_bytes += (size_t)acre_chunk_dirty_pages(chunk) << acre_page_shift();
+        figures->retained_bytes += (size_t)chunk->dirty_pages << acre_page_shift();
         if (chunk == pages->break_chunk && acre_chunk_last_free(chunk) != ACRE_NO_RUN)
             figures->top_bytes = (size_t)(chunk->pages - acre_chunk_last_free(chunk)) << acre_page_shift();
         each_run(chunk, add_run, figures);

@@ -65,7 +65,7 @@ struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_c
         return NULL;
     }
     slab->chunk = place.chunk;
-    slab->zero = place.zero;
+    slab->zero = place.dirty == 0;
     atomic_store(acre_slab_owner(slab), acre_thread_pointer());
     atomic_store(&slab->queued, 0);
     return slab;

@@ -45,6 +45,11 @@ static uint32_t count_dirty(const struct acre_chunk *chunk, uint32_t index, uint
     return count;
 }
 
+void acre_chunk_clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    chunk->dirty_pages -= count_dirty(chunk, index, pages);
+    mark_dirty(chunk, index, pages, false);
+}
+
 static void set_granules_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
     uint32_t unit = granule_pages(), first = (index + unit - 1) / unit, end = (index + pages) / unit;
     if (end > first) chunk->free_granules |= low_bits(end - first) << first;
@@ -68,7 +73,8 @@ void acre_chunk_start(struct acre_chunk *chunk, uintptr_t base, bool from_break)
     atomic_store_explicit(&chunk->span.owner, ACRE_OWNER_NONE, memory_order_relaxed);
     chunk->span.kind = ACRE_SPAN_CHUNK;
     chunk->span.base = base;
-    chunk->pages = chunk->free_pages = chunk->longest_run = 0;
+    chunk->pages = chunk->free_pages = chunk->dirty_pages = chunk->longest_run = 0;
+    chunk->filed_free_pages = chunk->filed_dirty_pages = 0;
     chunk->free_granules = 0;
     chunk->from_break = from_break;
     chunk->all_node = chunk->run_node = chunk->granule_node = (struct acre_node){NULL, NULL};
@@ -101,6 +107,7 @@ void acre_chunk_extend(struct acre_chunk *chunk, uint32_t pages) {
 void acre_chunk_cut(struct acre_chunk *chunk, uint32_t pages) {
     uint32_t index = acre_chunk_last_free(chunk), length = acre_run_pages(chunk, index);
     set_granules_used(chunk, chunk->pages - pages, pages);
+    acre_chunk_clean(chunk, chunk->pages - pages, pages);
     chunk->pages -= pages;
     chunk->free_pages -= pages;
     if (length > pages) set_run(chunk, index, length - pages, ACRE_RUN_FREE);
@@ -116,12 +123,13 @@ static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_
     set_run(chunk, at, pages, state);
     set_granules_used(chunk, at, pages);
     chunk->free_pages -= pages;
+    chunk->dirty_pages -= count_dirty(chunk, at, pages);
     if (length == chunk->longest_run) chunk->longest_run = find_longest(chunk);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
 }
 
 uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alignment_pages,
-                         enum acre_run_state state, bool *zero) {
+                         enum acre_run_state state, uint32_t *dirty) {
     uint32_t best = ACRE_NO_RUN, best_at = 0, best_pages = UINT32_MAX, first_page = (uint32_t)(chunk->span.base >> acre_page_shift());
     for (uint32_t index = 0, length; index < chunk->pages && best_pages != pages; index += length) {
         length = acre_run_pages(chunk, index);
@@ -133,7 +141,7 @@ uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alig
         best_pages = length;
     }
     if (best == ACRE_NO_RUN) return ACRE_NO_RUN;
-    *zero = count_dirty(chunk, best_at, pages) == 0;
+    *dirty = count_dirty(chunk, best_at, pages);
     carve(chunk, best, best_at, pages, state);
     return best_at;
 }
@@ -144,12 +152,12 @@ static uint32_t find_row(uint64_t word, uint32_t granules) {
     return word == 0 ? 64 : acre_lowest_bit(word);
 }
 
-uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, bool *zero) {
+uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, uint32_t *dirty) {
     uint32_t unit = granule_pages(), first = find_row(chunk->free_granules, granules);
     if (first == 64) return ACRE_NO_RUN;
     uint32_t at = first * unit, index = 0;
     while (index + acre_run_pages(chunk, index) <= at) index += acre_run_pages(chunk, index);
-    *zero = count_dirty(chunk, at, granules * unit) == 0;
+    *dirty = count_dirty(chunk, at, granules * unit);
     carve(chunk, index, at, granules * unit, ACRE_RUN_SLAB);
     return at;
 }
@@ -157,6 +165,7 @@ uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, b
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages) {
     mark_dirty(chunk, index, touched_pages, true);
     chunk->free_pages += pages;
+    chunk->dirty_pages += count_dirty(chunk, index, pages);
     join_free(chunk, index, pages);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
 }
@@ -190,17 +199,8 @@ bool acre_chunk_run_begins(const struct acre_chunk *chunk, uint32_t index) {
     return at == index && index < chunk->pages;
 }
 
-uint32_t acre_chunk_dirty_pages(const struct acre_chunk *chunk) {
-    uint32_t count = 0;
-    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
-        if (acre_run_state(chunk, index) == ACRE_RUN_FREE)
-            count += count_dirty(chunk, index, acre_run_pages(chunk, index));
-    }
-    return count;
-}
-
 bool acre_chunk_is_valid(const struct acre_chunk *chunk) {
-    uint32_t free_pages = 0, unit = granule_pages();
+    uint32_t free_pages = 0, dirty_pages = 0, unit = granule_pages();
     uint64_t granules = 0;
     bool was_free = false;
     for (uint32_t index = 0; index < chunk->pages;) {
@@ -210,6 +210,7 @@ bool acre_chunk_is_valid(const struct acre_chunk *chunk) {
         if ((chunk->page[index + pages - 1] & 0x1fffu) != (chunk->page[index] & 0x1fffu)) return false;
         if (is_free) {
             free_pages += pages;
+            dirty_pages += count_dirty(chunk, index, pages);
             if (pages > chunk->longest_run) return false;
             for (uint32_t g = (index + unit - 1) / unit; (g + 1) * unit <= index + pages; g++)
                 granules |= UINT64_C(1) << g;
@@ -217,5 +218,5 @@ bool acre_chunk_is_valid(const struct acre_chunk *chunk) {
         was_free = is_free;
         index += pages;
     }
-    return free_pages == chunk->free_pages && granules == chunk->free_granules;
+    return free_pages == chunk->free_pages && dirty_pages == chunk->dirty_pages && granules == chunk->free_granules;
 }

@@ -5,7 +5,7 @@
  * Algebra: the runs follow each other without a gap from page 0 to `pages`; no two free runs are neighbours;
  * free_pages is the sum of the free runs; longest_run is at least the longest free run; bit g of free_granules is
  * set exactly when all pages of granule g are free; dirty has a bit for each free page that may hold old data
- * (its bits under pages in use mean nothing). */
+ * (its bits under pages in use say what held some when they were taken), and dirty_pages counts those bits. */
 #ifndef ACRE_SPAN_CHUNK_H
 #define ACRE_SPAN_CHUNK_H
 
@@ -22,8 +22,10 @@ struct acre_chunk {
     struct acre_span span;
     uint32_t pages; /* a whole number of granules */
     uint32_t free_pages;
+    uint32_t dirty_pages; /* of the free ones */
     uint32_t longest_run;
     bool from_break;
+    uint32_t filed_free_pages, filed_dirty_pages; /* page heap: its part of the sums there */
     uint64_t free_granules;
     struct acre_node all_node;     /* page heap: every chunk */
     struct acre_node run_node;     /* page heap: by longest_run */
@@ -42,11 +44,13 @@ void acre_chunk_cut(struct acre_chunk *chunk, uint32_t pages);
 
 #define ACRE_NO_RUN UINT32_MAX
 /* The best fitting free run cut to `pages`, its first page a multiple of `alignment_pages`; the index, or
- * ACRE_NO_RUN. *zero: no page of it was used since the OS gave it. */
+ * ACRE_NO_RUN. *dirty: how many of its pages hold old data; the others read as zeros. */
 uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alignment_pages,
-                         enum acre_run_state state, bool *zero);
+                         enum acre_run_state state, uint32_t *dirty);
 /* `granules` whole ones, the lowest there are. */
-uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, bool *zero);
+uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, uint32_t *dirty);
+/* Free pages [index, index + pages) hold no old data any more. */
+void acre_chunk_clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages);
 /* Gives back pages of a run from its end or all of it; the first touched_pages of them hold old data. */
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages);
 /* Grows the run at index into free pages behind it; shrinks it. */
@@ -67,7 +71,6 @@ void acre_run_set_slack(struct acre_chunk *chunk, uint32_t index, uint32_t slack
 uint32_t acre_chunk_last_free(const struct acre_chunk *chunk);
 /* Whether a run of any state begins at this page (walks the chunk: for checks and errors). */
 bool acre_chunk_run_begins(const struct acre_chunk *chunk, uint32_t index);
-uint32_t acre_chunk_dirty_pages(const struct acre_chunk *chunk); /* free pages that may be resident */
 
 bool acre_chunk_is_valid(const struct acre_chunk *chunk);
 

@@ -25,6 +25,7 @@ static struct {
     struct acre_node holes;
     uint32_t mappings; /* the number of the last one */
     unsigned frees_in_row;
+    size_t fresh_bytes;
     struct acre_huge_figures figures;
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
@@ -120,6 +121,7 @@ static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
         }
         huge->mapping = ++huge_blocks.mappings;
     }
+    if (mapped_bytes > old_bytes) huge_blocks.fresh_bytes += mapped_bytes - old_bytes;
     acre_huge_describe(huge, base, mapped_bytes, huge->mapping);
     return true;
 }
@@ -162,6 +164,7 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
     *dirty_bytes = 0;
     uintptr_t base = acre_source_map(size_bytes, alignment);
     if (base != 0 && acre_map_reserve(base, 1)) {
+        huge_blocks.fresh_bytes += size_bytes;
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
         return huge;
     }
@@ -195,15 +198,29 @@ uintptr_t acre_huge_take(size_t size_bytes, size_t alignment, size_t *dirty_byte
     return block;
 }
 
+static void limit_cache(size_t most_bytes) {
+    while (huge_blocks.cache.bytes > most_bytes) unmap(acre_huge_cache_oldest(&huge_blocks.cache, UINT64_MAX));
+}
+
 /* A freed block goes to the cache, where the oldest make room for it. */
 static void put_in_cache(struct acre_huge *huge) {
     size_t most_bytes = huge_blocks.policy.cache_bytes;
     decay_locked(false);
     acre_huge_cache_put(&huge_blocks.cache, huge, acre_os_clock_ms());
     if (++huge_blocks.frees_in_row < FREES_IN_ROW) most_bytes *= CACHE_TIMES;
-    while (huge_blocks.cache.bytes > most_bytes || huge_blocks.cache.count > CACHE_MOST)
-        unmap(acre_huge_cache_oldest(&huge_blocks.cache, UINT64_MAX));
+    if (huge_blocks.cache.count > CACHE_MOST) unmap(acre_huge_cache_oldest(&huge_blocks.cache, UINT64_MAX));
+    limit_cache(most_bytes);
 }
+
+void acre_huge_limit_cache(size_t most_bytes) {
+    acre_lock(&huge_blocks.lock);
+    limit_cache(most_bytes);
+    acre_unlock(&huge_blocks.lock);
+}
+
+size_t acre_huge_live_bytes(void) { return __atomic_load_n(&huge_blocks.figures.live_bytes, __ATOMIC_RELAXED); }
+size_t acre_huge_fresh_bytes(void) { return __atomic_load_n(&huge_blocks.fresh_bytes, __ATOMIC_RELAXED); }
+size_t acre_huge_cached_bytes(void) { return __atomic_load_n(&huge_blocks.cache.bytes, __ATOMIC_RELAXED); }
 
 bool acre_huge_give(struct acre_huge *huge) {
     acre_lock(&huge_blocks.lock);

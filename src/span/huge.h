@@ -42,6 +42,13 @@ bool acre_huge_is_live(const struct acre_huge *huge);
 /* Unmaps what has waited longer than decay_ms (all: everything); whether anything was. */
 bool acre_huge_decay(bool all);
 
+/* Unmaps the oldest of the cache beyond so many bytes. */
+void acre_huge_limit_cache(size_t most_bytes);
+/* As they stand, without the lock. */
+size_t acre_huge_live_bytes(void);
+size_t acre_huge_cached_bytes(void);
+size_t acre_huge_fresh_bytes(void); /* newly mapped so far, in all */
+
 struct acre_huge_figures {
     size_t live_blocks, live_bytes, asked_bytes, cached_bytes;
 };

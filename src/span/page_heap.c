@@ -17,6 +17,12 @@
 #define KEEP_LEAST ((size_t)256 << 10)
 #define KEEP_MOST ((size_t)4 << 20)
 #define SOON_MS 1000
+/* Free pages that hold old data, the huge cache's among them, may be this much and this part of what is in use, doubled
+ * a few times; a run of fewer pages is not worth a system call. */
+#define DIRTY_LEAST ((size_t)256 << 10)
+#define DIRTY_PART 16
+#define DOUBLINGS_MOST 5
+#define RELEASE_LEAST_PAGES 4
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
     heap->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_PAGES);
@@ -26,6 +32,8 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     for (unsigned bucket = 0; bucket < ACRE_RUN_BUCKETS; bucket++) acre_list_start(&heap->buckets[bucket]);
     heap->break_chunk = NULL;
     heap->chunk_bytes = 0;
+    heap->free_pages = heap->dirty_pages = 0;
+    heap->balance = (struct acre_balance){0, 0, 0, 0, 0};
     heap->keep_bytes = KEEP_LEAST;
     heap->gave_ms = 0;
 }
@@ -47,8 +55,17 @@ static struct acre_node *place_of(struct acre_page_heap *heap, struct acre_chunk
     return node->prev;
 }
 
+/* Brings the sums over all chunks up to date. */
+static void count(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    heap->free_pages += chunk->free_pages - (size_t)chunk->filed_free_pages;
+    heap->dirty_pages += chunk->dirty_pages - (size_t)chunk->filed_dirty_pages;
+    chunk->filed_free_pages = chunk->free_pages;
+    chunk->filed_dirty_pages = chunk->dirty_pages;
+}
+
 /* Puts the chunk where its free runs say. */
 static void file(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    count(heap, chunk);
     unfile(chunk);
     if (chunk->longest_run > 0)
         acre_list_push_front(&heap->buckets[acre_log2_floor(chunk->longest_run)], &chunk->run_node);
@@ -66,7 +83,9 @@ static struct acre_chunk *new_chunk(struct acre_page_heap *heap, uintptr_t base,
 }
 
 static void drop_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    chunk->free_pages = chunk->dirty_pages = 0;
     chunk->free_granules = 0;
+    count(heap, chunk);
     unfile(chunk);
     acre_list_remove(&chunk->all_node);
     if (heap->break_chunk == chunk) heap->break_chunk = NULL;
@@ -240,7 +259,7 @@ static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end)
             page++;
         } else if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)),
                                    (size_t)(page - from) << shift)) {
-            for (; from < page; from++) chunk->dirty[from / 64] &= ~(UINT64_C(1) << from % 64);
+            acre_chunk_clean(chunk, from, page - from);
             released = true;
         }
     }
@@ -248,7 +267,7 @@ static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end)
 }
 
 /* Releases what is free behind the first keep_bytes of the chunk. */
-static bool release_chunk(struct acre_chunk *chunk, size_t keep_bytes) {
+static bool release_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk, size_t keep_bytes) {
     bool released = false;
     uint32_t keep_pages = (uint32_t)(keep_bytes >> acre_page_shift());
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
@@ -256,7 +275,53 @@ static bool release_chunk(struct acre_chunk *chunk, size_t keep_bytes) {
         uint32_t from = index > keep_pages ? index : keep_pages;
         released |= release_pages(chunk, from, index + acre_run_pages(chunk, index));
     }
+    count(heap, chunk);
     return released;
+}
+
+/* Releases whole runs from the chunk's end on until no more than `most` pages of the heap are dirty. Runs are cut off
+ * the front first, so these are the ones that would wait longest. */
+static void release_until(struct acre_page_heap *heap, struct acre_chunk *chunk, size_t most) {
+    for (uint32_t end = chunk->pages, index; end > 0 && heap->dirty_pages > most; end = index) {
+        index = end - acre_run_pages(chunk, end - 1);
+        if (acre_run_state(chunk, end - 1) != ACRE_RUN_FREE || end - index < RELEASE_LEAST_PAGES) continue;
+        release_pages(chunk, index, end);
+        count(heap, chunk);
+    }
+}
+
+static void release_until_all(struct acre_page_heap *heap, size_t most) {
+    for (struct acre_node *node = heap->chunks.prev; node != &heap->chunks && heap->dirty_pages > most; node = node->prev) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        if (chunk->dirty_pages > 0) release_until(heap, chunk, most);
+    }
+}
+
+/* Free pages that hold old data and are of no use for what is asked add to the peak: so when untouched pages are taken,
+ * and more than a part of what is in use lies free like that, half of it goes back, the huge cache's first. If the
+ * program turns out to have had use for it (it took more untouched pages since than it grew by), the part doubles. */
+static void balance(struct acre_page_heap *heap, const struct acre_span_place *place) {
+    unsigned shift = acre_page_shift();
+    if (place->dirty == place->pages) return;
+    struct acre_balance *state = &heap->balance;
+    state->untouched_pages += place->pages - place->dirty;
+    size_t used_bytes = heap->chunk_bytes - (heap->free_pages << shift) + acre_huge_live_bytes();
+    size_t most_bytes = acre_max(DIRTY_LEAST, used_bytes / DIRTY_PART) << state->doublings;
+    if ((heap->dirty_pages << shift) + acre_huge_cached_bytes() <= most_bytes) return;
+    size_t grown_pages = used_bytes > state->used_bytes ? (used_bytes - state->used_bytes) >> shift : 0;
+    size_t untouched_pages = state->untouched_pages + ((acre_huge_fresh_bytes() - state->fresh_huge_bytes) >> shift);
+    bool regret = untouched_pages > grown_pages + state->released_pages / 2;
+    if (regret && state->released_pages > 0)
+        state->doublings += state->doublings < DOUBLINGS_MOST;
+    else
+        state->doublings -= state->doublings > 0;
+    size_t before_bytes = (heap->dirty_pages << shift) + acre_huge_cached_bytes();
+    most_bytes /= 2;
+    acre_huge_limit_cache(most_bytes / 2);
+    release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> shift);
+    size_t after_bytes = (heap->dirty_pages << shift) + acre_huge_cached_bytes();
+    *state = (struct acre_balance){used_bytes, acre_huge_fresh_bytes(), (before_bytes - after_bytes) >> shift, 0,
+                                   state->doublings};
 }
 
 static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
@@ -292,19 +357,20 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
         if (spare > acre_max(heap->keep_bytes, ACRE_CHUNK_BYTES))
             unmap_chunk(heap, chunk);
         else if (spare > heap->keep_bytes)
-            release_chunk(chunk, heap->keep_bytes);
+            release_chunk(heap, chunk, heap->keep_bytes);
     }
     if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
 }
 
 static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {
-    struct acre_span_place place = {0, NULL, false};
+    struct acre_span_place place = {0, NULL, 0, 0};
     for (struct acre_node *node = heap->granules.next; node != &heap->granules; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
-        uint32_t index = acre_chunk_take_granules(chunk, granules, &place.zero);
+        uint32_t index = acre_chunk_take_granules(chunk, granules, &place.dirty);
         if (index == ACRE_NO_RUN) continue;
         place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
         place.chunk = chunk;
+        place.pages = acre_run_pages(chunk, index);
         file(heap, chunk);
         break;
     }
@@ -320,6 +386,7 @@ struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uin
     if (place.base != 0) {
         span->base = place.base;
         acre_map_set(place.base, size_bytes, span);
+        balance(heap, &place);
     }
     acre_unlock(&heap->lock);
     return place;
@@ -341,15 +408,16 @@ void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *ch
 }
 
 static struct acre_span_place large_from(struct acre_page_heap *heap, uint32_t pages, uint32_t alignment_pages) {
-    struct acre_span_place place = {0, NULL, false};
+    struct acre_span_place place = {0, NULL, 0, 0};
     for (unsigned bucket = acre_log2_floor(pages); bucket < ACRE_RUN_BUCKETS; bucket++) {
         for (struct acre_node *node = heap->buckets[bucket].next; node != &heap->buckets[bucket]; node = node->next) {
             struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, run_node);
             if (chunk->longest_run < pages) continue;
-            uint32_t index = acre_chunk_take(chunk, pages, alignment_pages, ACRE_RUN_LARGE, &place.zero);
+            uint32_t index = acre_chunk_take(chunk, pages, alignment_pages, ACRE_RUN_LARGE, &place.dirty);
             if (index == ACRE_NO_RUN) continue;
             place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
             place.chunk = chunk;
+            place.pages = pages;
             file(heap, chunk);
             return place;
         }
@@ -367,8 +435,10 @@ struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, si
         size_t least_bytes = run_bytes + (alignment_pages > 1 ? alignment - page_bytes : 0);
         if (grow(heap, least_bytes)) place = large_from(heap, pages, alignment_pages);
     }
-    if (place.base != 0)
+    if (place.base != 0) {
         acre_run_set_slack(place.chunk, page_index(place.chunk, place.base), (uint32_t)(run_bytes - size_bytes));
+        balance(heap, &place);
+    }
     acre_unlock(&heap->lock);
     return place;
 }
@@ -449,22 +519,25 @@ bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
     acre_lock(&heap->lock);
     bool released = shrink_locked(heap, pad_bytes);
     for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
-        released |= release_chunk(ACRE_CONTAINER_OF(node, struct acre_chunk, all_node), 0);
+        released |= release_chunk(heap, ACRE_CONTAINER_OF(node, struct acre_chunk, all_node), 0);
     acre_unlock(&heap->lock);
     return released;
 }
 
 bool acre_page_heap_is_valid(struct acre_page_heap *heap) {
-    size_t bytes = 0;
+    size_t bytes = 0, free_pages = 0, dirty_pages = 0;
     bool valid = true;
     acre_lock(&heap->lock);
     valid = acre_list_is_valid(&heap->chunks) && acre_list_is_valid(&heap->granules);
     for (struct acre_node *node = heap->chunks.next; valid && node != &heap->chunks; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
         bytes += chunk_bytes(chunk);
+        free_pages += chunk->free_pages;
+        dirty_pages += chunk->dirty_pages;
         valid = acre_chunk_is_valid(chunk) && (chunk->free_granules != 0) == acre_list_holds(&chunk->granule_node) &&
                 (chunk->longest_run != 0) == acre_list_holds(&chunk->run_node);
     }
+    valid = valid && bytes == heap->chunk_bytes && free_pages == heap->free_pages && dirty_pages == heap->dirty_pages;
     acre_unlock(&heap->lock);
-    return valid && bytes == heap->chunk_bytes;
+    return valid;
 }

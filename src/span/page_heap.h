@@ -16,12 +16,21 @@ struct acre_page_policy {
     size_t brk_limit_bytes; /* source auto only */
 };
 
+/* Of free pages that hold old data; since they were last given back. */
+struct acre_balance {
+    size_t used_bytes, fresh_huge_bytes, released_pages; /* at that time */
+    size_t untouched_pages;            /* taken since */
+    unsigned doublings;                /* of the part that may lie there */
+};
+
 struct acre_page_heap {
     struct acre_lock lock;
     struct acre_page_policy policy;
     struct acre_node chunks, granules, buckets[ACRE_RUN_BUCKETS];
     struct acre_chunk *break_chunk; /* the one that the break ends, if any */
     size_t chunk_bytes;             /* in all chunks */
+    size_t free_pages, dirty_pages; /* in all chunks */
+    struct acre_balance balance;
     size_t keep_bytes;              /* free memory that is kept at the break's top, or in wholly free chunks */
     uint64_t gave_ms;               /* when memory was last given back */
 };
@@ -29,7 +38,7 @@ struct acre_page_heap {
 struct acre_span_place {
     uintptr_t base; /* 0: no memory */
     struct acre_chunk *chunk;
-    bool zero; /* never used since the OS gave it */
+    uint32_t pages, dirty; /* its pages, and those of them that hold old data: 0 means that it reads as zeros */
 };
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy);

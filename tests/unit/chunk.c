@@ -36,14 +36,14 @@ static bool there_is(uint32_t pages, uint32_t alignment_pages) {
     return false;
 }
 
-static void note_run(size_t number, uint32_t index, uint32_t pages, enum acre_run_state state, bool zero) {
-    bool any_dirty = false;
+static void note_run(size_t number, uint32_t index, uint32_t pages, enum acre_run_state state, uint32_t dirty_pages) {
+    uint32_t found = 0;
     assert_true(is_free(index, pages));
     for (uint32_t page = index; page < index + pages; page++) {
-        any_dirty |= dirty[page];
+        found += dirty[page];
         run_of[page] = (uint16_t)(number + 1);
     }
-    assert_int_equal(zero, !any_dirty);
+    assert_int_equal(dirty_pages, found);
     run[number].index = index;
     run[number].pages = pages;
     run[number].state = state;
@@ -59,25 +59,26 @@ static void note_free(uint32_t index, uint32_t pages, uint32_t touched) {
 static void take(size_t number) {
     uint32_t pages = 1 + unit_below(unit_below(4) == 0 ? 120 : 12), alignment = 1u << unit_below(6);
     enum acre_run_state state = unit_below(2) == 0 ? ACRE_RUN_LARGE : ACRE_RUN_SLAB;
-    bool zero = false, can = there_is(pages, alignment);
-    uint32_t index = acre_chunk_take(&chunk, pages, alignment, state, &zero);
+    uint32_t old = 0;
+    bool can = there_is(pages, alignment);
+    uint32_t index = acre_chunk_take(&chunk, pages, alignment, state, &old);
     assert_int_equal(index != ACRE_NO_RUN, can);
     if (!can) return;
     assert_int_equal(((BASE >> acre_page_shift()) + index) % alignment, 0);
-    note_run(number, index, pages, state, zero);
+    note_run(number, index, pages, state, old);
 }
 
 static void take_granules(size_t number) {
     uint32_t unit = unit_pages(), granules = 1 + unit_below(4), lowest = 0;
-    bool zero = false;
+    uint32_t old = 0;
     while (lowest + granules * unit <= chunk.pages && !is_free(lowest, granules * unit)) lowest += unit;
-    uint32_t index = acre_chunk_take_granules(&chunk, granules, &zero);
+    uint32_t index = acre_chunk_take_granules(&chunk, granules, &old);
     if (lowest + granules * unit > chunk.pages) {
         assert_int_equal(index, ACRE_NO_RUN);
         return;
     }
     assert_int_equal(index, lowest);
-    note_run(number, index, granules * unit, ACRE_RUN_SLAB, zero);
+    note_run(number, index, granules * unit, ACRE_RUN_SLAB, old);
 }
 
 static void give(size_t number) {
@@ -124,7 +125,7 @@ static void compare_counts(void) {
         longest = row > longest ? row : longest;
     }
     assert_int_equal(chunk.free_pages, free_pages);
-    assert_int_equal(acre_chunk_dirty_pages(&chunk), dirty_pages);
+    assert_int_equal(chunk.dirty_pages, dirty_pages);
     assert_true(chunk.longest_run >= longest);
     bool ends_free = chunk.pages > 0 && run_of[chunk.pages - 1] == 0;
     assert_int_equal(acre_chunk_last_free(&chunk), ends_free ? chunk.pages - row : ACRE_NO_RUN);
@@ -172,18 +173,18 @@ static void random_steps(void **state) {
 
 static void whole_chunk(void **state) {
     (void)state;
-    bool zero = false;
+    uint32_t old = 0;
     uint32_t pages = ACRE_CHUNK_GRANULES * unit_pages();
     start(ACRE_CHUNK_GRANULES);
     assert_int_equal(chunk.free_granules, UINT64_MAX);
-    assert_int_equal(acre_chunk_take_granules(&chunk, ACRE_CHUNK_GRANULES, &zero), 0);
-    assert_true(zero && chunk.free_pages == 0 && chunk.free_granules == 0 && chunk.longest_run == 0);
-    assert_int_equal(acre_chunk_take(&chunk, 1, 1, ACRE_RUN_LARGE, &zero), ACRE_NO_RUN);
+    assert_int_equal(acre_chunk_take_granules(&chunk, ACRE_CHUNK_GRANULES, &old), 0);
+    assert_true(old == 0 && chunk.free_pages == 0 && chunk.free_granules == 0 && chunk.longest_run == 0);
+    assert_int_equal(acre_chunk_take(&chunk, 1, 1, ACRE_RUN_LARGE, &old), ACRE_NO_RUN);
     assert_int_equal(acre_chunk_last_free(&chunk), ACRE_NO_RUN);
     acre_chunk_free(&chunk, 0, pages, pages);
-    assert_int_equal(acre_chunk_dirty_pages(&chunk), pages);
-    assert_int_equal(acre_chunk_take(&chunk, pages, 1, ACRE_RUN_LARGE, &zero), 0);
-    assert_false(zero);
+    assert_int_equal(chunk.dirty_pages, pages);
+    assert_int_equal(acre_chunk_take(&chunk, pages, 1, ACRE_RUN_LARGE, &old), 0);
+    assert_int_equal(old, pages);
 }
 
 /* The checker finds what is broken. */

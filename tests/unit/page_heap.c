@@ -66,7 +66,7 @@ static bool take(struct slot *slot) {
     slot->chunk = place.chunk;
     slot->held_bytes = acre_align_up(slot->bytes, (size_t)1 << acre_page_shift());
     UNIT_CHECK(place.base % (slot->is_span ? ACRE_GRANULE_BYTES : alignment) == 0);
-    UNIT_CHECK(!place.zero || unit_is_zero((void *)place.base, slot->held_bytes));
+    UNIT_CHECK(place.dirty > 0 || unit_is_zero((void *)place.base, slot->held_bytes));
     check_place(slot);
     slot->touched_bytes = slot->is_span ? unit_below((uint32_t)slot->bytes + 1) : slot->bytes;
     mark(slot);
