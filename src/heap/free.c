@@ -53,6 +53,14 @@ static uint32_t checked_bit(struct acre_slab *slab, uintptr_t address) {
 }
 
 static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
+    if (acre_slab_is_small(slab) && (address & (ACRE_ALIGNMENT - 1)) == 0) {
+        uint32_t bit = (uint32_t)(address >> 4) % (ACRE_SMALL_WORDS * 64);
+        if (ACRE_LIKELY(acre_slab_phase(slab, bit) == 0 && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
+                        !acre_set_bit16((acre_half *)slab->bits, address, bit))) {
+            if (--slab->span.countdown == 0) acre_heap_countdown(slab);
+            return;
+        }
+    }
     uint32_t bit = checked_bit(slab, address);
     uint64_t mask = UINT64_C(1) << bit % 64;
     if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, address);

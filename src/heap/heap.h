@@ -36,9 +36,9 @@ struct acre_outbox {
 
 /* Small slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free that
  * an address is aligned and lies in a slab of its own thread, without a look at the map or the owner. A slab leaves
- * it before it leaves its owner. What is not here is looked up in the map, and comes in then. 512 granules side by
- * side are 32 MiB. */
-#define ACRE_LOOKASIDE_SLOTS ((size_t)512)
+ * it before it leaves its owner. What is not here is looked up in the map, and comes in then. 256 granules side by
+ * side are 16 MiB; a slot is a byte of the address, which needs no masking. */
+#define ACRE_LOOKASIDE_SLOTS ((size_t)256)
 #define ACRE_LOOKASIDE_NONE {{1}, {NULL}} /* granule 0 is no slab's, but free(NULL) asks for it */
 
 struct acre_lookaside {

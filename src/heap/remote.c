@@ -1,7 +1,7 @@
 /* Frees of blocks in slabs that another thread owns.
  *
- * They gather in the outbox by bitmap word, since neighbours are often freed together, and leave by one atomic OR
- * for each word. Then the slab is put on its owner's queue unless it is there already. */
+ * They gather in the outbox by words of the remote bitmap, since neighbours are often freed together, and leave by one
+ * atomic OR for each word. Then the slab is put on its owner's queue unless it is there already. */
 #include "heap/heap.h"
 
 static void push(struct acre_heap *to, struct acre_slab *slab) {
@@ -43,8 +43,8 @@ void acre_remote_flush(struct acre_heap *heap) {
 }
 
 void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit) {
-    uint32_t word = bit / 64;
-    uint64_t mask = UINT64_C(1) << bit % 64;
+    uint32_t number = acre_slab_number(slab, bit), word = number / 64;
+    uint64_t mask = UINT64_C(1) << number % 64;
     if (heap == NULL) {
         send(slab, word, mask);
         return;

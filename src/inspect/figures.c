@@ -24,7 +24,7 @@ static uintptr_t run_address(const struct acre_chunk *chunk, uint32_t index) {
 static uint32_t slab_live(const struct acre_slab *slab) {
     uint32_t not_live = acre_slab_count_free(slab);
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
-    for (uint32_t word = 0; remote != NULL && word < slab->words; word++)
+    for (uint32_t word = 0; remote != NULL && word < acre_slab_remote_words(slab); word++)
         not_live += acre_count_bits(atomic_load_explicit(&remote[word], memory_order_relaxed));
     return not_live < slab->total ? slab->total - not_live : 0;
 }

@@ -32,7 +32,7 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
     slab->words = small ? ACRE_SMALL_WORDS : 1;
     slab->pattern = every(slab->stride);
-    slab->reciprocal = ((UINT64_C(1) << ACRE_RECIPROCAL_SHIFT) + slab->stride - 1) / slab->stride;
+    slab->reciprocal = ((UINT32_C(1) << ACRE_RECIPROCAL_SHIFT) + slab->stride - 1) / slab->stride;
     slab->end_bytes = (uint32_t)(slab->total * block_bytes);
 }
 
@@ -46,9 +46,11 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     slab->asked = NULL;
     slab->span.countdown = ACRE_COUNTDOWN_FAR;
     slab->span.flags = 0;
-    atomic_store_explicit(&slab->remote_word, 0, memory_order_relaxed);
+    bool near = acre_slab_remote_words(slab) <= ACRE_REMOTE_NEAR;
+    for (unsigned word = 0; word < ACRE_REMOTE_NEAR; word++)
+        atomic_store_explicit(&slab->remote_near[word], 0, memory_order_relaxed);
     atomic_store_explicit(&slab->remote_list, 0, memory_order_relaxed);
-    atomic_store_explicit(&slab->remote, acre_slab_is_small(slab) ? NULL : &slab->remote_word, memory_order_relaxed);
+    atomic_store_explicit(&slab->remote, near ? slab->remote_near : NULL, memory_order_relaxed);
     memset(slab->bits, 0, slab->words * sizeof slab->bits[0]);
 }
 
@@ -77,7 +79,7 @@ void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
                              slab->fresh_bytes);
-    if (remote != NULL && remote != &slab->remote_word) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
+    if (remote != NULL && remote != slab->remote_near) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
     if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
     atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
     /* If it is queued, the record is another's from here on. */
@@ -96,26 +98,32 @@ uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address) {
     return offset / slab->unit_bytes;
 }
 
-static uint32_t collect_word(struct acre_slab *slab, uint32_t word, uint64_t freed) {
-    uint64_t twice = freed & slab->bits[word];
-    if (twice != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
-    slab->bits[word] |= freed;
-    return acre_count_bits(freed);
+static uintptr_t address_of(const struct acre_slab *slab, uint32_t number) {
+    return slab->span.base + number * acre_slab_block_bytes(slab);
+}
+
+static void collect_block(struct acre_slab *slab, uint32_t number) {
+    uint32_t bit = number * slab->stride;
+    uint64_t mask = UINT64_C(1) << bit % 64;
+    if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, address_of(slab, number));
+    slab->bits[bit / 64] |= mask;
 }
 
 uint32_t acre_slab_collect(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
-    uint32_t count = 0;
-    for (uint32_t word = 0; remote != NULL && word < slab->words; word++) {
+    uint32_t count = 0, words = acre_slab_remote_words(slab);
+    for (uint32_t word = 0; remote != NULL && word < words; word++) {
         if (atomic_load_explicit(&remote[word], memory_order_relaxed) == 0) continue;
-        count += collect_word(slab, word, atomic_exchange_explicit(&remote[word], 0, memory_order_acquire));
+        uint64_t blocks = atomic_exchange_explicit(&remote[word], 0, memory_order_acquire);
+        count += acre_count_bits(blocks);
+        for (; blocks != 0; blocks &= blocks - 1) collect_block(slab, word * 64 + acre_lowest_bit(blocks));
     }
     if (atomic_load_explicit(&slab->remote_list, memory_order_relaxed) == 0) return count;
-    for (uintptr_t block = atomic_exchange(&slab->remote_list, 0), next; block != 0; block = next) {
+    for (uintptr_t block = atomic_exchange(&slab->remote_list, 0), next; block != 0; block = next, count++) {
         next = *(uintptr_t *)block;
         uint32_t bit = acre_slab_bit(slab, block);
         if (bit == ACRE_NO_BIT) acre_fail("a freed block was written to in slab %p", (void *)slab->span.base);
-        count += collect_word(slab, bit / 64, UINT64_C(1) << bit % 64);
+        collect_block(slab, acre_slab_number(slab, bit));
     }
     return count;
 }
@@ -138,24 +146,24 @@ static _Atomic uint64_t *make_remote(struct acre_slab *slab) {
 }
 
 /* Without memory for the bitmap the blocks themselves hold the list: slow, rare, and nothing is lost. */
-static void list_remote(struct acre_slab *slab, uint32_t word, uint64_t bits) {
-    for (; bits != 0; bits &= bits - 1) {
-        uintptr_t block = acre_slab_block(slab, word * 64 + acre_lowest_bit(bits));
+static void list_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks) {
+    for (; blocks != 0; blocks &= blocks - 1) {
+        uintptr_t block = address_of(slab, word * 64 + acre_lowest_bit(blocks));
         uintptr_t first = atomic_load(&slab->remote_list);
         do *(uintptr_t *)block = first;
         while (!atomic_compare_exchange_weak(&slab->remote_list, &first, block));
     }
 }
 
-void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t bits) {
+void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     if (remote == NULL) remote = make_remote(slab);
     if (remote == NULL) {
-        list_remote(slab, word, bits);
+        list_remote(slab, word, blocks);
         return;
     }
-    uint64_t twice = atomic_fetch_or(&remote[word], bits) & bits;
-    if (twice != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
+    uint64_t twice = atomic_fetch_or(&remote[word], blocks) & blocks;
+    if (twice != 0) acre_slab_fail_double("free", slab, address_of(slab, word * 64 + acre_lowest_bit(twice)));
 }
 
 _Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word) {

@@ -5,7 +5,7 @@
  * pages of free blocks back to the OS while the owner sleeps (docs/decisions/0001-side-bitmaps.md).
  *
  * bits: 1 means free and not in anybody's supply. Only the owner writes it, and its fast path only sets bits.
- * Frees by others go to `remote`, a bitmap of the same shape that is written with atomics, and are moved over by
+ * Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and are moved over by
  * the owner (acre_slab_collect). Blocks at or behind `fresh` have never been handed out and have no bits.
  *
  * Algebra, for a slab that its owner looks at and that is not current:
@@ -32,6 +32,7 @@
 #include "span/page_heap.h"
 
 #define ACRE_SMALL_WORDS 64u
+#define ACRE_REMOTE_NEAR 6u
 #define ACRE_COUNTDOWN_FAR (INT32_C(1) << 30)
 
 enum acre_slab_state {
@@ -64,18 +65,17 @@ struct acre_slab {
     uint32_t fresh_bytes; /* from base; blocks behind it were never handed out */
     uint32_t end_bytes;   /* of the last block */
     uint32_t unit_bytes;  /* per bit */
+    uint32_t reciprocal;  /* of stride, for acre_slab_number */
     uint16_t total;       /* blocks */
     uint8_t stride;       /* bits from block to block */
     uint8_t words;
     bool zero;            /* fresh blocks read as zeros */
-    _Atomic uint64_t remote_word; /* `remote` of a medium slab */
     uint64_t pattern;             /* bits 0, stride, 2 * stride, ... */
-    uint64_t reciprocal;          /* of stride, for acre_slab_phase */
     uint16_t *asked;              /* counting build: bytes asked for, by bit */
-    uint64_t reserved[5];
+    _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
     uint64_t bits[]; /* at a fixed place: the fast path of free knows it */
 };
-_Static_assert(sizeof(struct acre_slab) % 64 == 0, "bitmaps of small slabs begin on a cache line");
+_Static_assert(sizeof(struct acre_slab) == 192, "bitmaps of small slabs begin on a cache line");
 
 ACRE_INLINE struct acre_slab *acre_slab_of_bits(acre_half *bits) {
     return ACRE_CONTAINER_OF(bits, struct acre_slab, bits);
@@ -122,15 +122,22 @@ ACRE_INLINE uint32_t acre_slab_free_now(const struct acre_slab *slab) {
 /* Free blocks that make a slab worth a look: its look costs a pass over the bitmap. */
 ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre_max(1, slab->total / 16u); }
 
-/* Any thread: frees the live blocks of `bits` in word `word`. A block freed before ends the program. */
-void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t bits);
-
-/* How far behind the last block's beginning a bit is: bit modulo stride, without a division. Exact for the 4096 bits
- * of a slab and strides up to 64. */
+/* A bit is that of block number bit / stride, if a block begins there. Without a division: exact for the 4096 bits of a
+ * slab and strides up to 64. */
 #define ACRE_RECIPROCAL_SHIFT 20
-ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit) {
-    return bit - (uint32_t)(bit * slab->reciprocal >> ACRE_RECIPROCAL_SHIFT) * slab->stride;
+ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit) {
+    return (uint32_t)(bit * (uint64_t)slab->reciprocal >> ACRE_RECIPROCAL_SHIFT);
 }
+/* How far behind the beginning of a block the bit is. */
+ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit) {
+    return bit - acre_slab_number(slab, bit) * slab->stride;
+}
+/* Words of `remote`. */
+ACRE_INLINE uint32_t acre_slab_remote_words(const struct acre_slab *slab) { return (slab->total + 63u) / 64; }
+
+/* Any thread: frees live blocks, those numbered 64 * word + i for each bit i of `blocks`. One that was freed before
+ * ends the program. */
+void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks);
 
 /* Owner, before blocks are handed out again: false when the word has a bit where no block begins or where none was
  * handed out yet, which only free of a pointer into a block can have set. */

@@ -15,7 +15,7 @@
  * stops faulting its pages in each time. */
 #define TRIM_LEAST ((size_t)768 << 10)
 #define KEEP_LEAST ((size_t)256 << 10)
-#define KEEP_MOST ((size_t)4 << 20)
+#define KEEP_MOST ((size_t)1 << 20)
 #define SOON_MS 1000
 /* Free pages that hold old data, the huge cache's among them, may be this much and this part of what is in use, doubled
  * a few times; a run of fewer pages is not worth a system call. */
@@ -360,6 +360,10 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
             release_chunk(heap, chunk, heap->keep_bytes);
     }
     if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
+    /* What is free between blocks in use is not to pile up either. */
+    size_t used_pages = (heap->chunk_bytes >> acre_page_shift()) - heap->free_pages;
+    size_t most_pages = (heap->keep_bytes >> acre_page_shift()) + 2 * used_pages;
+    if (heap->dirty_pages > most_pages) release_until_all(heap, most_pages / 2);
 }
 
 static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {

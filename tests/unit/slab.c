@@ -46,8 +46,8 @@ static void create(void **state) {
 static void *free_every_block(void *context) {
     struct acre_slab *slab = context;
     for (uint32_t block = 0; block < slab->total; block++) {
-        uint32_t bit = bit_of(slab, block);
-        acre_slab_free_remote(slab, bit / 64, UINT64_C(1) << bit % 64);
+        assert_int_equal(acre_slab_number(slab, bit_of(slab, block)), block);
+        acre_slab_free_remote(slab, block / 64, UINT64_C(1) << block % 64);
     }
     return NULL;
 }
@@ -171,8 +171,8 @@ static void other_thread_frees_twice(void *context) {
 
 static void free_here_and_there(void *context) {
     struct misuse *misuse = context;
-    uint32_t bit = acre_slab_bit(misuse->slab, misuse->block);
-    acre_slab_free_remote(misuse->slab, bit / 64, UINT64_C(1) << bit % 64);
+    uint32_t number = acre_slab_number(misuse->slab, acre_slab_bit(misuse->slab, misuse->block));
+    acre_slab_free_remote(misuse->slab, number / 64, UINT64_C(1) << number % 64);
     acre_heap_free(misuse->slab, misuse->block);
     acre_slab_collect(misuse->slab);
 }
