@@ -55,11 +55,14 @@ static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
 }
 
 static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
-    if (ACRE_LIKELY(size_bytes - 1 < ACRE_EXACT_MOST)) { /* malloc has seen that the cursor is empty */
-        void *block = acre_heap_refill(acre_this_heap, (unsigned)(size_bytes + 15) / 16);
-        if (ACRE_LIKELY(block != NULL)) return block;
-    }
-    return allocate_any(size_bytes);
+    struct acre_heap *heap = acre_this_heap;
+    void *block = NULL;
+    bool zero;
+    if (ACRE_LIKELY(size_bytes - 1 < ACRE_EXACT_MOST)) /* malloc has seen that the cursor is empty */
+        block = acre_heap_refill(heap, (unsigned)(size_bytes + 15) / 16);
+    else if (size_bytes - 1 < ACRE_MEDIUM_MOST)
+        block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
+    return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
 }
 
 /* The fast path. A request rounded up to 16 names its class; twice its bytes is where the class's cursor lies.
@@ -67,16 +70,18 @@ static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
 ACRE_INLINE void *allocate(size_t size_bytes) {
     if (ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST)) {
         size_t block_bytes = (size_bytes + 15) & ~(size_t)15;
-        struct acre_cursor *cursor = (struct acre_cursor *)((char *)acre_this_heap->cursor + 2 * block_bytes);
+        struct acre_heap *heap = acre_this_heap;
+        struct acre_cursor *cursor = (struct acre_cursor *)((char *)heap->cursor + 2 * block_bytes);
         uintptr_t next = cursor->next;
-        uint64_t bit;
         if (next != cursor->end) {
             acre_add_to(&cursor->next, block_bytes);
             return (void *)next;
         }
-        if (acre_find_bit(cursor->word, &bit)) {
-            cursor->word &= ~(UINT64_C(1) << bit);
-            return (void *)(cursor->base + bit * ACRE_ALIGNMENT);
+        uint32_t top = cursor->top;
+        if (top != cursor->bottom) {
+            const uint16_t *ready = (const uint16_t *)((char *)heap->ready + 2 * block_bytes);
+            cursor->top = --top;
+            return (void *)(cursor->base + ready[top] * ACRE_ALIGNMENT);
         }
     }
     return allocate_rest(size_bytes);
@@ -205,8 +210,7 @@ static size_t large_usable_bytes(const char *function, struct acre_chunk *chunk,
     return usable_bytes;
 }
 
-size_t acre_usable_bytes(const char *function, void *block) {
-    struct acre_span *span = acre_map_find((uintptr_t)block);
+static size_t usable_of(struct acre_span *span, const char *function, void *block) {
     switch (span->kind) {
     case ACRE_SPAN_SMALL:
     case ACRE_SPAN_MEDIUM: {
@@ -230,6 +234,10 @@ size_t acre_usable_bytes(const char *function, void *block) {
     fail_unknown(function, block);
 }
 
+size_t acre_usable_bytes(const char *function, void *block) {
+    return usable_of(acre_map_find((uintptr_t)block), function, block);
+}
+
 /* A large or huge block that stays what it is: resized where it lies, or moved by the kernel. NULL: neither. */
 static void *resize_pages(void *block, size_t size_bytes) {
     struct acre_span *span = acre_map_find((uintptr_t)block);
@@ -242,20 +250,7 @@ static void *resize_pages(void *block, size_t size_bytes) {
     return NULL;
 }
 
-static void *reallocate(void *block, size_t size_bytes) {
-    if (block == NULL) return allocate(size_bytes);
-    size_t usable_bytes = acre_usable_bytes("realloc", block);
-    if (size_bytes == 0) { /* as glibc: frees, and says so by NULL */
-        release(block);
-        return NULL;
-    }
-    if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
-    bool is_slab = usable_bytes <= ACRE_MEDIUM_MOST && acre_map_find((uintptr_t)block)->kind != ACRE_SPAN_HUGE;
-    if (is_slab && size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
-    if (!is_slab) {
-        void *resized = resize_pages(block, size_bytes);
-        if (resized != NULL) return resized;
-    }
+static void *reallocate_elsewhere(void *block, size_t usable_bytes, size_t size_bytes) {
     void *moved = allocate(size_bytes);
     if (moved == NULL) {
         if (size_bytes > usable_bytes) return NULL;
@@ -264,6 +259,24 @@ static void *reallocate(void *block, size_t size_bytes) {
     memcpy(moved, block, acre_min(size_bytes, usable_bytes));
     release(block);
     return moved;
+}
+
+static void *reallocate(void *block, size_t size_bytes) {
+    if (block == NULL) return allocate(size_bytes);
+    struct acre_span *span = acre_map_find((uintptr_t)block);
+    size_t usable_bytes = usable_of(span, "realloc", block);
+    if (size_bytes == 0) { /* as glibc: frees, and says so by NULL */
+        release(block);
+        return NULL;
+    }
+    if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
+    if (span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM) {
+        if (size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
+    } else {
+        void *resized = resize_pages(block, size_bytes);
+        if (resized != NULL) return resized;
+    }
+    return reallocate_elsewhere(block, usable_bytes, size_bytes);
 }
 
 ACRE_PUBLIC void *realloc(void *block, size_t size) {

@@ -74,19 +74,6 @@ ACRE_INLINE void acre_cpu_relax(void) {
 #endif
 }
 
-/* Position of the lowest set bit through *position; false when there is none. x86's bsf answers both at once,
- * which the compiler does not use by itself. */
-ACRE_INLINE bool acre_find_bit(uint64_t word, uint64_t *position) {
-#if defined(__x86_64__) && defined(__GCC_ASM_FLAG_OUTPUTS__)
-    bool none;
-    __asm__("bsf %2, %1" : "=@ccz"(none), "=r"(*position) : "r"(word) : "cc");
-    return !none;
-#else
-    *position = (uint64_t)__builtin_ctzll(word | (uint64_t)(word == 0) << 63);
-    return word != 0;
-#endif
-}
-
 /* Sets bit (position mod 16) of the 16 bits that lie (address / 256 mod 256) half words behind `halves`; true when it
  * was set before. Not atomic, but what the program wrote before comes before the bit (a release store). On x86 plain
  * instructions: bts on memory is slower, and a compiler does not fold the address of a load and a store. */

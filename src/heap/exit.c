@@ -1,21 +1,27 @@
 #include "heap/heap.h"
 
+/* Puts a block back, unless it cannot be one that was taken out. */
+static void put_back(struct acre_slab *slab, uint32_t bit) {
+    uint64_t mask = UINT64_C(1) << bit % 64;
+    if (bit * slab->unit_bytes >= slab->fresh_bytes || acre_slab_phase(slab, bit) != 0) return;
+    slab->bits[bit / 64] |= mask;
+}
+
 /* Blocks that the cursor holds go back to their slab. The cursor of a thread that a fork took away may have been
  * in the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
-static void empty_cursor(struct acre_cursor *cursor, struct acre_slab *slab) {
+static void empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
+    unsigned size_class = slab->span.size_class;
+    struct acre_cursor *cursor = &heap->cursor[size_class];
     size_t block_bytes = acre_slab_block_bytes(slab);
-    uintptr_t base = slab->span.base, end = base + slab->fresh_bytes, word = (cursor->base - base) / slab->unit_bytes / 64;
-    if (cursor->word != 0 && cursor->base >= base && word < slab->words) {
-        uint64_t bits = slab->bits[word] | cursor->word;
-        if (acre_slab_word_is_sound(slab, (uint32_t)word, bits)) slab->bits[word] = bits;
+    uintptr_t base = slab->span.base, end = base + slab->fresh_bytes;
+    if (cursor->base == base && cursor->top <= ACRE_READY_MOST) {
+        while (cursor->top > cursor->bottom) put_back(slab, heap->ready[size_class][--cursor->top]);
     }
     bool whole = cursor->next >= base && cursor->next < cursor->end && cursor->end <= end &&
                  (cursor->next - base) % block_bytes == 0 && (cursor->end - base) % block_bytes == 0;
-    for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes) {
-        uint32_t bit = (uint32_t)((block - base) / slab->unit_bytes);
-        slab->bits[bit / 64] |= UINT64_C(1) << bit % 64;
-    }
-    *cursor = (struct acre_cursor){0, 0, 0, 0};
+    for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes)
+        put_back(slab, (uint32_t)((block - base) / slab->unit_bytes));
+    *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
 }
 
 /* Gives up a full slab. false: remote frees came in meanwhile, and it is the caller's again with free blocks. */
@@ -66,7 +72,7 @@ static bool hand_on_everything(struct acre_heap *heap) {
         struct acre_slab *current = supply->slab;
         supply->slab = NULL;
         if (current != NULL) {
-            empty_cursor(&heap->cursor[size_class], current);
+            empty_cursor(heap, current);
             hand_on(heap, current);
             any = true;
         }

@@ -45,7 +45,7 @@ void acre_heap_countdown(struct acre_slab *slab) {
 }
 
 /* The block's bit, after all that can be known about a pointer into a slab is checked. */
-static uint32_t checked_bit(struct acre_slab *slab, uintptr_t address) {
+ACRE_INLINE uint32_t checked_bit(struct acre_slab *slab, uintptr_t address) {
     uint32_t bit = acre_slab_bit(slab, address);
     if (bit == ACRE_NO_BIT || address - slab->span.base >= slab->fresh_bytes)
         acre_slab_fail_inside("free", slab, address);
@@ -53,14 +53,6 @@ static uint32_t checked_bit(struct acre_slab *slab, uintptr_t address) {
 }
 
 static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
-    if (acre_slab_is_small(slab) && (address & (ACRE_ALIGNMENT - 1)) == 0) {
-        uint32_t bit = (uint32_t)(address >> 4) % (ACRE_SMALL_WORDS * 64);
-        if (ACRE_LIKELY(acre_slab_phase(slab, bit) == 0 && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
-                        !acre_set_bit16((acre_half *)slab->bits, address, bit))) {
-            if (--slab->span.countdown == 0) acre_heap_countdown(slab);
-            return;
-        }
-    }
     uint32_t bit = checked_bit(slab, address);
     uint64_t mask = UINT64_C(1) << bit % 64;
     if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, address);

@@ -1,19 +1,22 @@
 /* Layer 6: a thread's heap: what it hands out from without a lock, and the slabs it owns.
  *
- * For each size class a cursor holds blocks that are ready: a run of neighbours (next up to end), and a word of a
- * bitmap. Both are filled by acre_heap_refill from the supply, which is the class's current slab. All of it is
+ * For each size class a cursor holds blocks that are ready: a run of neighbours (next up to end), or else some that lie
+ * scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab. All of it is
  * touched only by its thread, except `queue`. */
 #ifndef ACRE_HEAP_HEAP_H
 #define ACRE_HEAP_HEAP_H
 
 #include "slab/depot.h"
 
+#define ACRE_READY_MOST 16u
+
 struct acre_cursor {
-    uintptr_t next, end; /* blocks in a row; next == end: none */
-    uint64_t word;       /* bit i: the block at base + i * unit */
-    uintptr_t base;
+    uintptr_t next, end;  /* blocks in a row; next == end: none */
+    uintptr_t base;       /* of the slab that the scattered ones lie in */
+    uint32_t top, bottom; /* they are the heap's ready[class][bottom] up to [top - 1]; the last goes first */
 };
-_Static_assert(sizeof(struct acre_cursor) == 32, "malloc finds the cursor of a rounded size at twice its bytes");
+_Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT && ACRE_READY_MOST * sizeof(uint16_t) == 2 * ACRE_ALIGNMENT,
+               "malloc finds the cursor of a rounded size, and what is ready, at twice its bytes");
 
 struct acre_supply {
     struct acre_slab *slab; /* current, or NULL */
@@ -48,6 +51,7 @@ struct acre_lookaside {
 
 struct acre_heap {
     struct acre_cursor cursor[ACRE_CLASSES];
+    uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
     struct acre_lookaside lookaside;
     struct acre_supply supply[ACRE_CLASSES];
     struct acre_node waiting; /* slabs owned and too full to be worth a look */
@@ -72,6 +76,10 @@ struct acre_heap *acre_heap_mine(void);
 
 /* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap. */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
+/* Blocks that the cursor of a class holds. */
+ACRE_INLINE size_t acre_cursor_blocks(const struct acre_cursor *cursor, unsigned size_class) {
+    return (cursor->end - cursor->next) / acre_class_bytes(size_class) + (cursor->top - cursor->bottom);
+}
 /* A block from the cursor or by refill. *zero: it reads as zeros. */
 void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero);
 

@@ -29,33 +29,41 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     return (void *)first;
 }
 
-/* Takes a whole word, whose blocks do not lie in a row. */
-static ACRE_NOINLINE void *take_scattered(struct acre_cursor *cursor, struct acre_slab *slab, uint64_t *place) {
-    uint64_t word = *place;
-    uint32_t at = (uint32_t)(place - slab->bits), unit_bytes = slab->unit_bytes;
-    uintptr_t base = slab->span.base + (uintptr_t)at * 64 * unit_bytes;
-    if (ACRE_UNLIKELY(!acre_slab_word_is_sound(slab, at, word))) acre_slab_fail_word(slab, at);
-    *place = 0;
-    cursor->word = word & (word - 1);
-    cursor->base = base;
-    return (void *)(base + (uintptr_t)acre_lowest_bit(word) * unit_bytes);
+/* Takes blocks one by one out of the words from `at` on, as many as the cursor holds; the lowest goes out. */
+static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab, uint32_t at) {
+    unsigned size_class = slab->span.size_class, top = ACRE_READY_MOST, bottom = top;
+    struct acre_cursor *cursor = &heap->cursor[size_class];
+    uint16_t *ready = heap->ready[size_class];
+    for (; at < slab->words; at++) {
+        uint64_t word = slab->bits[at];
+        if (word == 0) continue;
+        if (ACRE_UNLIKELY(!acre_slab_word_is_sound(slab, at, word))) acre_slab_fail_word(slab, at);
+        for (; word != 0 && bottom > 0; word &= word - 1) ready[--bottom] = (uint16_t)(at * 64 + acre_lowest_bit(word));
+        slab->bits[at] = word;
+        if (bottom == 0) break;
+    }
+    heap->supply[size_class].word = at;
+    cursor->base = slab->span.base;
+    cursor->bottom = bottom;
+    cursor->top = --top;
+    return (void *)(slab->span.base + (uintptr_t)ready[top] * slab->unit_bytes);
 }
 
-/* Takes blocks out of one word: its first run if that is long, else the word as it is. What it takes is sound, or the
- * program ends (see acre_slab_word_is_sound, whose parts are here as they come up). */
-ACRE_INLINE void *take_word(struct acre_cursor *cursor, struct acre_slab *slab, uint32_t at) {
-    uint64_t *place = &slab->bits[at], word = *place;
+/* Takes blocks out of the slab from word `at` on, which has some: its first run if that is long, else scattered ones.
+ * What it takes is sound, or the program ends (see acre_slab_word_is_sound, whose parts are here as they come up). */
+ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_slab *slab, uint32_t at) {
+    uint64_t word = slab->bits[at];
     uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
-    /* Of the run: its bits, up to the first one that is missing; then what is left of the word. */
-    uint64_t run = shifted & (missing ^ (missing - 1)), left = word ^ run << lowest;
+    uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
     uint32_t last_bit = acre_log2_floor(run), stride = slab->stride;
-    if (ACRE_UNLIKELY(left != 0 && last_bit < (RUN_LEAST - 1) * stride)) return take_scattered(cursor, slab, place);
+    if (last_bit < (RUN_LEAST - 1) * stride) return take_scattered(heap, slab, at);
     uint32_t end_bytes = (first_bit + last_bit + stride) * unit_bytes;
     if (ACRE_UNLIKELY((missing & shifted) != 0 || acre_slab_phase(slab, first_bit) != 0 ||
                       end_bytes > slab->fresh_bytes))
         acre_slab_fail_word(slab, at);
-    *place = left;
+    slab->bits[at] = word ^ run << lowest;
+    struct acre_cursor *cursor = &heap->cursor[slab->span.size_class];
     uintptr_t first = slab->span.base + first_bit * unit_bytes;
     cursor->next = first + stride * unit_bytes;
     cursor->end = slab->span.base + end_bytes;
@@ -160,7 +168,7 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
         if (slab->bits[at] == 0) continue;
         supply->word = at;
         supply->zero = false;
-        return take_word(&heap->cursor[size_class], slab, at);
+        return take_blocks(heap, slab, at);
     }
     supply->word = at;
     return refill_after_pass(heap, size_class);
@@ -172,10 +180,9 @@ void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
     if (cursor->next != cursor->end) {
         block = (void *)cursor->next;
         cursor->next += acre_class_bytes(size_class);
-    } else if (cursor->word != 0) {
+    } else if (cursor->top != cursor->bottom) {
         size_t unit_bytes = acre_class_is_small(size_class) ? ACRE_ALIGNMENT : acre_class_bytes(size_class);
-        block = (void *)(cursor->base + acre_lowest_bit(cursor->word) * unit_bytes);
-        cursor->word &= cursor->word - 1;
+        block = (void *)(cursor->base + heap->ready[size_class][--cursor->top] * unit_bytes);
     } else {
         block = acre_heap_refill(heap, size_class);
     }
@@ -185,15 +192,15 @@ void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. */
 static uint32_t count_live(struct acre_heap *heap, struct acre_slab *slab) {
-    const struct acre_cursor *cursor = &heap->cursor[slab->span.size_class];
-    size_t ready = (cursor->end - cursor->next) / acre_slab_block_bytes(slab) + acre_count_bits(cursor->word);
+    unsigned size_class = slab->span.size_class;
+    size_t ready = acre_cursor_blocks(&heap->cursor[size_class], size_class);
     return slab->total - acre_slab_count_free(slab) - (uint32_t)ready;
 }
 
 static void destroy_current(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     heap->supply[size_class].slab = NULL;
-    heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0};
+    heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
     acre_heap_destroy(heap, slab);
 }
 

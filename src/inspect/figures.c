@@ -50,10 +50,8 @@ static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, vo
 static void count_cursors(struct acre_heap *heap, void *context) {
     struct acre_figures *figures = context;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
-        const struct acre_cursor *cursor = &heap->cursor[size_class];
         size_t block_bytes = acre_class_bytes(size_class);
-        size_t blocks = (cursor->end - cursor->next) / block_bytes + acre_count_bits(cursor->word);
-        blocks = acre_min(blocks, figures->live_blocks);
+        size_t blocks = acre_min(acre_cursor_blocks(&heap->cursor[size_class], size_class), figures->live_blocks);
         figures->live_blocks -= blocks;
         figures->live_bytes -= acre_min(blocks * block_bytes, figures->live_bytes);
         figures->free_slab_bytes += blocks * block_bytes;

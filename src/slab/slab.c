@@ -33,6 +33,8 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->words = small ? ACRE_SMALL_WORDS : 1;
     slab->pattern = every(slab->stride);
     slab->reciprocal = ((UINT32_C(1) << ACRE_RECIPROCAL_SHIFT) + slab->stride - 1) / slab->stride;
+    uint32_t unit = slab->unit_bytes / (uint32_t)ACRE_ALIGNMENT;
+    slab->unit_reciprocal = ((UINT32_C(1) << ACRE_UNIT_RECIPROCAL_SHIFT) + unit - 1) / unit;
     slab->end_bytes = (uint32_t)(slab->total * block_bytes);
 }
 
@@ -90,12 +92,6 @@ bool acre_slab_unqueue(struct acre_slab *slab) {
     bool dead = (atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_QUEUED) & ACRE_BURIED) != 0;
     if (dead) bury(slab);
     return !dead;
-}
-
-uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address) {
-    uint32_t offset = (uint32_t)(address - slab->span.base), block_bytes = (uint32_t)acre_slab_block_bytes(slab);
-    if (offset >= slab->end_bytes || offset % block_bytes != 0) return ACRE_NO_BIT;
-    return offset / slab->unit_bytes;
 }
 
 static uintptr_t address_of(const struct acre_slab *slab, uint32_t number) {

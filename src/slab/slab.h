@@ -70,6 +70,7 @@ struct acre_slab {
     uint8_t stride;       /* bits from block to block */
     uint8_t words;
     bool zero;            /* fresh blocks read as zeros */
+    uint32_t unit_reciprocal; /* of unit_bytes / 16, for acre_slab_bit */
     uint64_t pattern;             /* bits 0, stride, 2 * stride, ... */
     uint16_t *asked;              /* counting build: bytes asked for, by bit */
     _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
@@ -97,12 +98,8 @@ ACRE_INLINE bool acre_slab_is_small(const struct acre_slab *slab) { return slab-
 ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) {
     return acre_slab_is_small(slab) ? &slab->span.owner : &slab->medium_owner;
 }
-ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) { return acre_class_bytes(slab->span.size_class); }
+ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) { return (size_t)slab->stride * slab->unit_bytes; }
 
-#define ACRE_NO_BIT UINT32_MAX
-/* The bit of the block that begins at this address, or ACRE_NO_BIT when none does (misaligned, inside a block,
- * behind the last one). */
-uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address);
 ACRE_INLINE uintptr_t acre_slab_block(const struct acre_slab *slab, uint32_t bit) {
     return slab->span.base + (uintptr_t)bit * slab->unit_bytes;
 }
@@ -131,6 +128,16 @@ ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit
 /* How far behind the beginning of a block the bit is. */
 ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit) {
     return bit - acre_slab_number(slab, bit) * slab->stride;
+}
+#define ACRE_NO_BIT UINT32_MAX
+/* The bit of the block that begins at this address, or ACRE_NO_BIT when none does (misaligned, inside a block, behind
+ * the last one). Exact for the 256 KiB of a medium slab, too. */
+#define ACRE_UNIT_RECIPROCAL_SHIFT 26
+ACRE_INLINE uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address) {
+    uintptr_t offset = address - slab->span.base;
+    if (offset >= slab->end_bytes) return ACRE_NO_BIT;
+    uint32_t bit = (uint32_t)((offset / ACRE_ALIGNMENT) * slab->unit_reciprocal >> ACRE_UNIT_RECIPROCAL_SHIFT);
+    return bit * slab->unit_bytes == offset && acre_slab_phase(slab, bit) == 0 ? bit : ACRE_NO_BIT;
 }
 /* Words of `remote`. */
 ACRE_INLINE uint32_t acre_slab_remote_words(const struct acre_slab *slab) { return (slab->total + 63u) / 64; }
