@@ -17,10 +17,11 @@
 #define KEEP_LEAST ((size_t)256 << 10)
 #define KEEP_MOST ((size_t)1 << 20)
 #define SOON_MS 1000
-/* Free pages that hold old data, the huge cache's among them, may be this much and this part of what is in use, doubled
- * a few times; a run of fewer pages is not worth a system call. */
+/* Of free pages that hold old data there may be this part of what is in use, when untouched pages are taken and when
+ * pages are freed, doubled a few times where that proves useful; a run of fewer pages is not worth a system call. */
 #define DIRTY_LEAST ((size_t)256 << 10)
 #define DIRTY_PART 16
+#define FREED_PART 4
 #define DOUBLINGS_MOST 5
 #define RELEASE_LEAST_PAGES 4
 
@@ -33,7 +34,7 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->break_chunk = NULL;
     heap->chunk_bytes = 0;
     heap->free_pages = heap->dirty_pages = 0;
-    heap->balance = (struct acre_balance){0, 0, 0, 0, 0};
+    heap->balance = (struct acre_balance){0, 0, 0, 0, 0, 0};
     heap->keep_bytes = KEEP_LEAST;
     heap->gave_ms = 0;
 }
@@ -297,31 +298,52 @@ static void release_until_all(struct acre_page_heap *heap, size_t most) {
     }
 }
 
-/* Free pages that hold old data and are of no use for what is asked add to the peak: so when untouched pages are taken,
- * and more than a part of what is in use lies free like that, half of it goes back, the huge cache's first. If the
- * program turns out to have had use for it (it took more untouched pages since than it grew by), the part doubles. */
-static void balance(struct acre_page_heap *heap, const struct acre_span_place *place) {
-    unsigned shift = acre_page_shift();
-    if (place->dirty == place->pages) return;
-    struct acre_balance *state = &heap->balance;
-    state->untouched_pages += place->pages - place->dirty;
-    size_t used_bytes = heap->chunk_bytes - (heap->free_pages << shift) + acre_huge_live_bytes();
-    size_t most_bytes = acre_max(DIRTY_LEAST, used_bytes / DIRTY_PART) << state->doublings;
-    if ((heap->dirty_pages << shift) + acre_huge_cached_bytes() <= most_bytes) return;
-    size_t grown_pages = used_bytes > state->used_bytes ? (used_bytes - state->used_bytes) >> shift : 0;
-    size_t untouched_pages = state->untouched_pages + ((acre_huge_fresh_bytes() - state->fresh_huge_bytes) >> shift);
-    bool regret = untouched_pages > grown_pages + state->released_pages / 2;
-    if (regret && state->released_pages > 0)
+static size_t used_bytes(const struct acre_page_heap *heap) {
+    return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + acre_huge_live_bytes();
+}
+static size_t spare_dirty_bytes(const struct acre_page_heap *heap) {
+    return (heap->dirty_pages << acre_page_shift()) + acre_huge_cached_bytes();
+}
+
+/* Whether the program had use for what was given back: it took more untouched pages since than its peak grew by. Then
+ * twice as much may lie there from now on, else half as much. */
+static void learn_from_release(struct acre_balance *state) {
+    size_t untouched_bytes = state->untouched_bytes + acre_huge_fresh_bytes() - state->fresh_huge_bytes;
+    if (untouched_bytes == 0) return;
+    if (state->released_bytes > 0 && untouched_bytes > state->grown_bytes + state->released_bytes / 2)
         state->doublings += state->doublings < DOUBLINGS_MOST;
     else
         state->doublings -= state->doublings > 0;
-    size_t before_bytes = (heap->dirty_pages << shift) + acre_huge_cached_bytes();
-    most_bytes /= 2;
+    state->released_bytes = state->untouched_bytes = state->grown_bytes = 0;
+    state->fresh_huge_bytes = acre_huge_fresh_bytes();
+}
+
+/* Gives back free pages that hold old data until no more than most_bytes of them are left, with the huge cache's. */
+static void release_spare(struct acre_page_heap *heap, size_t most_bytes) {
+    size_t before_bytes = spare_dirty_bytes(heap);
+    learn_from_release(&heap->balance);
     acre_huge_limit_cache(most_bytes / 2);
-    release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> shift);
-    size_t after_bytes = (heap->dirty_pages << shift) + acre_huge_cached_bytes();
-    *state = (struct acre_balance){used_bytes, acre_huge_fresh_bytes(), (before_bytes - after_bytes) >> shift, 0,
-                                   state->doublings};
+    release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> acre_page_shift());
+    heap->balance.released_bytes += before_bytes - acre_min(before_bytes, spare_dirty_bytes(heap));
+}
+
+/* After pages were taken: if some were untouched though others lie free with old data, these were of no use, and they
+ * are not to add to the peak. */
+static void balance(struct acre_page_heap *heap, const struct acre_span_place *place) {
+    struct acre_balance *state = &heap->balance;
+    size_t used = used_bytes(heap), grown_bytes = used - acre_min(used, state->peak_bytes);
+    state->peak_bytes += grown_bytes;
+    state->grown_bytes += grown_bytes;
+    if (place->dirty == place->pages) return;
+    state->untouched_bytes += (size_t)(place->pages - place->dirty) << acre_page_shift();
+    size_t most_bytes = acre_max(DIRTY_LEAST, used / DIRTY_PART) << state->doublings;
+    if (spare_dirty_bytes(heap) > most_bytes) release_spare(heap, most_bytes / 2);
+}
+
+/* After pages were freed: what lies between blocks in use is not to pile up. */
+static void bound_spare(struct acre_page_heap *heap) {
+    size_t most_bytes = heap->keep_bytes + (used_bytes(heap) / FREED_PART << heap->balance.doublings);
+    if (heap->dirty_pages << acre_page_shift() > most_bytes) release_spare(heap, most_bytes / 2);
 }
 
 static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
@@ -360,10 +382,7 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
             release_chunk(heap, chunk, heap->keep_bytes);
     }
     if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
-    /* What is free between blocks in use is not to pile up either. */
-    size_t used_pages = (heap->chunk_bytes >> acre_page_shift()) - heap->free_pages;
-    size_t most_pages = (heap->keep_bytes >> acre_page_shift()) + 2 * used_pages;
-    if (heap->dirty_pages > most_pages) release_until_all(heap, most_pages / 2);
+    bound_spare(heap);
 }
 
 static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {

@@ -16,11 +16,13 @@ struct acre_page_policy {
     size_t brk_limit_bytes; /* source auto only */
 };
 
-/* Of free pages that hold old data; since they were last given back. */
+/* What is learned of giving back free pages that hold old data. */
 struct acre_balance {
-    size_t used_bytes, fresh_huge_bytes, released_pages; /* at that time */
-    size_t untouched_pages;            /* taken since */
-    unsigned doublings;                /* of the part that may lie there */
+    size_t peak_bytes; /* the most that was in use, huge blocks included */
+    /* since the last lesson: */
+    size_t released_bytes, untouched_bytes /* taken */, grown_bytes /* of the peak */;
+    size_t fresh_huge_bytes; /* at that time */
+    unsigned doublings;      /* of what may lie there */
 };
 
 struct acre_page_heap {
