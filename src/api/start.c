@@ -15,7 +15,6 @@ static _Atomic uintptr_t starter;
 
 static bool start(void) {
     acre_options_read(&acre_options, acre_os_is_secure() ? NULL : acre_os_environment("ACRE_OPTIONS"));
-    if (!acre_map_start()) return false;
     struct acre_huge_policy huge = {
         .cache = acre_options.huge_cache != 0,
         .from_break = acre_options.source == ACRE_SOURCE_BRK,

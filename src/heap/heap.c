@@ -3,7 +3,6 @@
 #include "metadata/metadata.h"
 
 #include <pthread.h>
-#include <string.h>
 
 struct acre_heap acre_no_heap = {.lookaside = ACRE_LOOKASIDE_NONE};
 __thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_heap;
@@ -36,9 +35,9 @@ void acre_heap_start(struct acre_depot *depot) {
     pthread_key_create(&heaps.key, thread_exits);
 }
 
+/* A new record, which is zero: its pages are touched only where there is something to write. */
 static void prepare(struct acre_heap *heap) {
-    memset(heap, 0, sizeof *heap);
-    heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
+    heap->lookaside.granule[0] = ACRE_LOOKASIDE_EMPTY;
     heap->depot = heaps.depot;
     acre_list_start(&heap->waiting);
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++)
@@ -92,7 +91,7 @@ void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab) {
 
 void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab) {
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
-    if (heap->lookaside.granule[slot] == granule) heap->lookaside.granule[slot] = slot == 0;
+    if (heap->lookaside.granule[slot] == granule) heap->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
 }
 
 void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab) {
@@ -126,7 +125,7 @@ static bool lookaside_is_valid(struct acre_heap *heap) {
     uintptr_t thread = atomic_load(&heap->thread);
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
         uintptr_t granule = heap->lookaside.granule[slot];
-        if (granule == (slot == 0)) continue;
+        if (granule == (slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0)) continue;
         struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
             atomic_load(acre_slab_owner(slab)) != thread)

@@ -42,7 +42,8 @@ struct acre_outbox {
  * it before it leaves its owner. What is not here is looked up in the map, and comes in then. 256 granules side by
  * side are 16 MiB; a slot is a byte of the address, which needs no masking. */
 #define ACRE_LOOKASIDE_SLOTS ((size_t)256)
-#define ACRE_LOOKASIDE_NONE {{1}, {NULL}} /* granule 0 is no slab's, but free(NULL) asks for it */
+#define ACRE_LOOKASIDE_EMPTY 1 /* in slot 0; in the others 0: no granule 0 is a slab's, but free(NULL) asks for it */
+#define ACRE_LOOKASIDE_NONE {{ACRE_LOOKASIDE_EMPTY}, {NULL}}
 
 struct acre_lookaside {
     uintptr_t granule[ACRE_LOOKASIDE_SLOTS];

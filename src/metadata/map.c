@@ -3,35 +3,26 @@
 #include "os/lock.h"
 #include "os/os.h"
 
-#define LEAF_BYTES (ACRE_MAP_LEAF_ENTRIES * sizeof(intptr_t))
+#define LEAF_BYTES (ACRE_MAP_LEAF_ENTRIES * sizeof(acre_map_entry))
 #define PIECE_SHIFT 30 /* addresses served by one writable piece of a leaf: 1 GiB */
-#define PIECE_BYTES (((size_t)1 << (PIECE_SHIFT - ACRE_GRANULE_SHIFT)) * sizeof(intptr_t))
+#define PIECE_BYTES (((size_t)1 << (PIECE_SHIFT - ACRE_GRANULE_SHIFT)) * sizeof(acre_map_entry))
 
-struct acre_map acre_map __attribute__((aligned(64)));
+acre_map_entry *_Atomic acre_map_root[ACRE_MAP_ROOT_ENTRIES];
+struct acre_span acre_map_nothing;
 
 static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_MAP);
-static _Atomic intptr_t *zero_leaf;
 /* Bit i: piece i of the window's leaf is writable. */
 static _Atomic uint64_t writable[ACRE_MAP_ROOT_ENTRIES];
 
 struct acre_lock *acre_map_lock(void) { return &lock; }
 
-bool acre_map_start(void) {
-    zero_leaf = acre_os_map(NULL, LEAF_BYTES, false);
-    if (zero_leaf == NULL) return false;
-    for (size_t window = 0; window < ACRE_MAP_ROOT_ENTRIES; window++)
-        atomic_store_explicit(&acre_map.root[window], zero_leaf, memory_order_relaxed);
-    acre_map.limit = ACRE_MAP_ROOT_ENTRIES;
-    return true;
-}
-
 static bool reserve_piece(size_t window, size_t piece) {
     bool done = true;
     acre_lock(&lock);
-    _Atomic intptr_t *leaf = atomic_load_explicit(&acre_map.root[window], memory_order_relaxed);
-    if (leaf == zero_leaf) {
+    acre_map_entry *leaf = atomic_load_explicit(&acre_map_root[window], memory_order_relaxed);
+    if (leaf == NULL) {
         leaf = acre_os_map(NULL, LEAF_BYTES, false);
-        if (leaf != NULL) atomic_store_explicit(&acre_map.root[window], leaf, memory_order_release);
+        if (leaf != NULL) atomic_store_explicit(&acre_map_root[window], leaf, memory_order_release);
         done = leaf != NULL;
     }
     uint64_t bit = UINT64_C(1) << piece;
@@ -55,11 +46,10 @@ bool acre_map_reserve(uintptr_t base, size_t size_bytes) {
 }
 
 void acre_map_set(uintptr_t base, size_t size_bytes, struct acre_span *span) {
-    intptr_t distance = span == NULL ? 0 : (char *)span - (char *)&acre_map;
     uintptr_t last = (base + size_bytes - 1) >> ACRE_GRANULE_SHIFT;
     for (uintptr_t granule = base >> ACRE_GRANULE_SHIFT; granule <= last; granule++) {
         size_t window = granule >> (ACRE_MAP_LEAF_SHIFT - ACRE_GRANULE_SHIFT);
-        _Atomic intptr_t *leaf = atomic_load_explicit(&acre_map.root[window], memory_order_relaxed);
-        atomic_store_explicit(&leaf[granule & (ACRE_MAP_LEAF_ENTRIES - 1)], distance, memory_order_release);
+        acre_map_entry *leaf = atomic_load_explicit(&acre_map_root[window], memory_order_relaxed);
+        atomic_store_explicit(&leaf[granule & (ACRE_MAP_LEAF_ENTRIES - 1)], span, memory_order_release);
     }
 }

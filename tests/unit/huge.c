@@ -47,7 +47,7 @@ static void take_and_give(void **state) {
         struct acre_huge_figures figures = acre_huge_figures();
         assert_true(figures.live_blocks == 1 && figures.asked_bytes == MIB + 5000 && figures.cached_bytes == 0);
         give(block);
-        assert_ptr_equal(acre_map_find(block), &acre_map.dummy);
+        assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
         assert_int_equal(acre_huge_figures().live_bytes, 0);
     }
     assert_int_equal(acre_huge_take(SIZE_MAX, 4096, &dirty_bytes), 0);
@@ -71,7 +71,7 @@ static void cache_on(void **state) {
     assert_false(acre_huge_decay(false)); /* too young */
     assert_true(acre_huge_decay(true));
     assert_false(acre_huge_decay(true));
-    assert_ptr_equal(acre_map_find(block), &acre_map.dummy);
+    assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
     assert_int_equal(acre_huge_figures().cached_bytes, 0);
 }
 
@@ -102,7 +102,7 @@ static void resize(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         uintptr_t moved = acre_huge_resize(record_of(block), sizes[i]);
         assert_true(moved != 0);
-        if (moved != block) assert_ptr_equal(acre_map_find(block), &acre_map.dummy);
+        if (moved != block) assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
         block = moved;
         assert_int_equal(*(unsigned char *)block, 0x5a);
         assert_int_equal(record_of(block)->asked_bytes, sizes[i]);

@@ -24,7 +24,6 @@ static struct slot {
 
 static void start(enum acre_source source) {
     struct acre_page_policy policy = {source, (size_t)6 << 20};
-    UNIT_CHECK(acre_map_start());
     acre_page_heap_start(&heap, &policy);
 }
 

@@ -34,7 +34,6 @@ void unit_start(const char *text) {
     struct acre_options options;
     settle_libc();
     acre_options_read(&options, text);
-    assert_true(acre_map_start());
     struct acre_huge_policy huge = {options.huge_cache != 0, options.source == ACRE_SOURCE_BRK, (size_t)32 << 20,
                                     options.decay_ms};
     acre_huge_start(&huge);
