@@ -10,7 +10,7 @@
 
 static const char *const call_names[ACRE_COUNT_CALLS] = {"malloc", "calloc", "realloc", "free", "aligned"};
 static const char *const syscall_names[ACRE_COUNT_SYSCALLS] = {"brk",    "mmap",    "munmap",
-                                                               "mremap", "madvise", "mprotect"};
+                                                               "mremap", "madvise"};
 
 /* A figure, or null where nothing was counted. */
 static json_t *figure(bool known, uint64_t value) {

@@ -62,7 +62,7 @@ static void say_counts(const struct report *report, const char *name, const char
 
 static void say_calls(const struct report *report, const struct image_figures *image) {
     static const char *const call_kinds[] = {"malloc", "calloc", "realloc", "free", "aligned"};
-    static const char *const syscall_kinds[] = {"brk", "mmap", "munmap", "mremap", "madvise", "mprotect"};
+    static const char *const syscall_kinds[] = {"brk", "mmap", "munmap", "mremap", "madvise"};
     uint64_t calls = count_of_calls(image->calls), syscalls = count_of_syscalls(image->syscalls);
     say_counts(report, "library calls", call_kinds, image->calls, ACRE_COUNT_CALLS);
     if (image->failed_calls > 0) {

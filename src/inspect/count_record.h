@@ -33,7 +33,6 @@ enum acre_count_syscall { /* system calls made by the allocator */
     ACRE_COUNT_SYS_MUNMAP,
     ACRE_COUNT_SYS_MREMAP,
     ACRE_COUNT_SYS_MADVISE,
-    ACRE_COUNT_SYS_MPROTECT,
     ACRE_COUNT_SYSCALLS
 };
 

@@ -1,16 +1,16 @@
 /* The map from address to record: two levels over granules.
  *
- *     address bits  47..36 -> root entry -> leaf;  35..16 -> leaf entry -> record
+ *     address bits  47..32 -> root entry -> leaf;  31..16 -> leaf entry -> record
  *
- * A leaf is 8 MiB of address space that can only be read and reads as zeros; the parts that hold entries are made
- * writable (and so charged) 128 KiB at a time, which serves 1 GiB of addresses. */
+ * A leaf is 512 KiB of address space, made when the first entry of its 4 GiB is needed. The tables begin as zero pages,
+ * so they take memory only where something was written: a page of a leaf serves 32 MiB. */
 #ifndef ACRE_METADATA_MAP_H
 #define ACRE_METADATA_MAP_H
 
 #include "metadata/span.h"
 #include "os/lock.h"
 
-#define ACRE_MAP_LEAF_SHIFT 36
+#define ACRE_MAP_LEAF_SHIFT 32
 #define ACRE_MAP_ROOT_ENTRIES ((size_t)1 << (ACRE_ADDRESS_BITS - ACRE_MAP_LEAF_SHIFT))
 #define ACRE_MAP_LEAF_ENTRIES ((size_t)1 << (ACRE_MAP_LEAF_SHIFT - ACRE_GRANULE_SHIFT))
 

@@ -22,10 +22,10 @@ size_t acre_metadata_bytes(void) { return atomic_load_explicit(&used_bytes, memo
 
 static bool new_region(size_t least_bytes) {
     size_t size_bytes = REGION_BYTES;
-    char *region = acre_os_map(NULL, size_bytes, true);
+    char *region = acre_os_map(size_bytes);
     if (region == NULL) { /* under a tight limit a little may still be had */
         size_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
-        region = acre_os_map(NULL, size_bytes, true);
+        region = acre_os_map(size_bytes);
     }
     if (region == NULL) return false;
     if (region != region_end) region_next = region;

@@ -76,12 +76,10 @@ uintptr_t acre_os_break(intptr_t delta_bytes) {
     return (uintptr_t)before;
 }
 
-void *acre_os_map(void *hint, size_t size_bytes, bool writable) {
+void *acre_os_map(size_t size_bytes) {
     if (must_fail(ACRE_OS_MMAP)) return NULL;
     int kept = errno;
-    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (writable ? 0 : MAP_NORESERVE);
-    void *start = mmap(hint, size_bytes, protection, flags, -1, 0);
+    void *start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     count(ACRE_OS_MMAP);
     errno = kept;
     if (start == MAP_FAILED) return NULL;
@@ -137,15 +135,6 @@ bool acre_os_release(void *start, size_t size_bytes) {
     int kept = errno;
     bool done = madvise(start, size_bytes, MADV_DONTNEED) == 0;
     count(ACRE_OS_MADVISE);
-    errno = kept;
-    return done;
-}
-
-bool acre_os_make_writable(void *start, size_t size_bytes) {
-    if (must_fail(ACRE_OS_MPROTECT)) return false;
-    int kept = errno;
-    bool done = mprotect(start, size_bytes, PROT_READ | PROT_WRITE) == 0;
-    count(ACRE_OS_MPROTECT);
     errno = kept;
     return done;
 }

@@ -11,7 +11,6 @@ enum acre_os_call {
     ACRE_OS_MUNMAP,
     ACRE_OS_MREMAP,
     ACRE_OS_MADVISE,
-    ACRE_OS_MPROTECT,
     ACRE_OS_CALLS
 };
 
@@ -34,9 +33,8 @@ size_t acre_os_page_bytes(void);
  * ACRE_BREAK_FAILED. Goes through libc's sbrk, since other code that uses it must see the same break. */
 uintptr_t acre_os_break(intptr_t delta_bytes);
 
-/* Private anonymous zeroed pages, at hint if that is free, else anywhere; NULL when there are none.
- * `writable` false gives pages that can only be read (and cost no commit charge). */
-void *acre_os_map(void *hint, size_t size_bytes, bool writable);
+/* Private anonymous zeroed pages; NULL when there are none. */
+void *acre_os_map(size_t size_bytes);
 bool acre_os_unmap(void *start, size_t size_bytes);
 /* Makes a mapping longer or shorter where it lies; false when that cannot be done. */
 bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
@@ -45,7 +43,6 @@ bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
 bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes);
 /* The pages' memory back to the kernel at once (MADV_DONTNEED); they read as zeros afterwards. */
 bool acre_os_release(void *start, size_t size_bytes);
-bool acre_os_make_writable(void *start, size_t size_bytes);
 /* A shared mapping of a file, for the counting record; NULL when it cannot be had. */
 void *acre_os_map_file(const char *path, size_t size_bytes);
 

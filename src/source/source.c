@@ -91,13 +91,13 @@ bool acre_source_lower_break(uintptr_t top, size_t size_bytes) {
 /* Most mappings come out aligned, since the kernel places them one below the other; only the first of a row
  * needs the larger piece and the two cuts. */
 uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
-    uintptr_t start = (uintptr_t)acre_os_map(NULL, size_bytes, true);
+    uintptr_t start = (uintptr_t)acre_os_map(size_bytes);
     if (start == 0 || (start & (alignment - 1)) == 0) return start;
     acre_os_unmap((void *)start, size_bytes);
     size_t page_bytes = acre_os_page_bytes();
     if (size_bytes > SIZE_MAX - alignment) return 0;
     size_t larger_bytes = size_bytes + alignment - page_bytes;
-    start = (uintptr_t)acre_os_map(NULL, larger_bytes, true);
+    start = (uintptr_t)acre_os_map(larger_bytes);
     if (start == 0) return 0;
     uintptr_t base = acre_align_up(start, alignment);
     if (base > start) acre_os_unmap((void *)start, base - start);

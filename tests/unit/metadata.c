@@ -55,7 +55,7 @@ static void out_of_memory(void **state) {
 
 #define HIGH ((UINT64_C(1) << ACRE_ADDRESS_BITS) - ACRE_GRANULE_BYTES)
 static const uint64_t places[] = {
-    ACRE_GRANULE_BYTES, (UINT64_C(1) << 30) - ACRE_GRANULE_BYTES, (UINT64_C(1) << 36) - ACRE_GRANULE_BYTES,
+    ACRE_GRANULE_BYTES, (UINT64_C(1) << 30) - ACRE_GRANULE_BYTES, (UINT64_C(1) << 32) - ACRE_GRANULE_BYTES,
     (UINT64_C(1) << 46) + 5 * ACRE_GRANULE_BYTES, HIGH - 2 * ACRE_GRANULE_BYTES,
 };
 #define PLACES (sizeof places / sizeof places[0])
@@ -96,9 +96,6 @@ static void reserve_fails(void **state) {
     uintptr_t leaf = UINT64_C(9) << ACRE_MAP_LEAF_SHIFT;
     assert_false(acre_map_reserve(UINT64_C(1) << ACRE_ADDRESS_BITS, 1));
     unit_fault(ACRE_OS_MMAP, 1, false);
-    assert_false(acre_map_reserve(leaf, 1));
-    assert_true(unit_fault_end());
-    unit_fault(ACRE_OS_MPROTECT, 1, false);
     assert_false(acre_map_reserve(leaf, 1));
     assert_true(unit_fault_end());
     assert_ptr_equal(acre_map_find(leaf), &acre_map_nothing);

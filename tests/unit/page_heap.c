@@ -206,7 +206,6 @@ static void faults(void **state) {
         for (int and_later = 0; and_later <= 1; and_later++) {
             fail_every((struct fault_case){source, ACRE_OS_BRK, 0, and_later}, source != ACRE_SOURCE_MMAP);
             fail_every((struct fault_case){source, ACRE_OS_MMAP, 0, and_later}, true);
-            fail_every((struct fault_case){source, ACRE_OS_MPROTECT, 0, and_later}, true);
         }
     }
 }
