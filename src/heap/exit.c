@@ -7,9 +7,7 @@ static void put_back(struct acre_slab *slab, uint32_t bit) {
     slab->bits[bit / 64] |= mask;
 }
 
-/* Blocks that the cursor holds go back to their slab. The cursor of a thread that a fork took away may have been
- * in the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
-static void empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     size_t block_bytes = acre_slab_block_bytes(slab);
@@ -38,8 +36,7 @@ static bool give_up_full(struct acre_heap *heap, struct acre_slab *slab) {
     return true;
 }
 
-/* A slab that its heap no longer lists: to the page heap, to the depot, or nobody's. */
-static void hand_on(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab) {
     slab->node = (struct acre_node){NULL, NULL};
     acre_slab_collect(slab);
     uint32_t free_blocks = acre_slab_count_free(slab);
@@ -59,7 +56,7 @@ static bool hand_on_list(struct acre_heap *heap, struct acre_node *list) {
     acre_list_start(list);
     for (struct acre_node *next; node != list; node = next) {
         next = node->next;
-        hand_on(heap, ACRE_CONTAINER_OF(node, struct acre_slab, node));
+        acre_heap_hand_on(heap, ACRE_CONTAINER_OF(node, struct acre_slab, node));
     }
     return any;
 }
@@ -72,8 +69,8 @@ static bool hand_on_everything(struct acre_heap *heap) {
         struct acre_slab *current = supply->slab;
         supply->slab = NULL;
         if (current != NULL) {
-            empty_cursor(heap, current);
-            hand_on(heap, current);
+            acre_heap_empty_cursor(heap, current);
+            acre_heap_hand_on(heap, current);
             any = true;
         }
         any |= hand_on_list(heap, &supply->partial);
@@ -90,20 +87,3 @@ void acre_heap_leave(struct acre_heap *heap) {
     do acre_remote_drain(heap);
     while (hand_on_everything(heap) || atomic_load(&heap->queue) != NULL);
 }
-
-static void take_over(struct acre_heap *heap, void *self) {
-    if (heap == self || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
-    /* What was in its outbox stays live for ever in this child: at most 64 blocks. */
-    heap->outbox = (struct acre_outbox){0};
-    heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
-    hand_on_everything(heap);
-    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
-    /* Nothing may be adopted here: a fork in a signal handler may have found our own lists in the middle of a
-     * change. Who frees into these slabs next collects. */
-    for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
-        next = slab->queue_next;
-        acre_slab_unqueue(slab);
-    }
-}
-
-void acre_heap_after_fork(void) { acre_heap_each(take_over, acre_this_heap); }

@@ -18,13 +18,17 @@ static struct {
 struct acre_lock *acre_heap_lock(void) { return &heaps.lock; }
 uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
 
+void acre_heap_retire(struct acre_heap *heap) {
+    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
+    heaps.in_use--;
+}
+
 static void thread_exits(void *heap) {
     if (acre_this_heap != heap) return;
     acre_heap_leave(heap);
     acre_this_heap = &acre_no_heap;
     acre_lock(&heaps.lock);
-    atomic_store(&((struct acre_heap *)heap)->thread, ACRE_HEAP_UNUSED);
-    heaps.in_use--;
+    acre_heap_retire(heap);
     acre_unlock(&heaps.lock);
     acre_remote_drain(heap);
 }

@@ -15,7 +15,8 @@ struct acre_cursor {
     uintptr_t base;       /* of the slab that the scattered ones lie in */
     uint32_t top, bottom; /* they are the heap's ready[class][bottom] up to [top - 1]; the last goes first */
 };
-_Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT && ACRE_READY_MOST * sizeof(uint16_t) == 2 * ACRE_ALIGNMENT,
+_Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
+                   ACRE_READY_MOST * sizeof(uint16_t) == 2 * ACRE_ALIGNMENT,
                "malloc finds the cursor of a rounded size, and what is ready, at twice its bytes");
 
 struct acre_supply {
@@ -119,8 +120,17 @@ void acre_remote_drain(struct acre_heap *heap);
 
 /* exit.c: everything the heap holds goes to the depot and the page heap, and it is nobody's. */
 void acre_heap_leave(struct acre_heap *heap);
-/* In the child of a fork: the heaps of the threads that are not there. */
+/* A slab of the caller's that no list holds goes to the page heap, to the depot, or is nobody's. */
+void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab);
+/* Blocks that the cursor holds go back to its slab. The cursor of a thread that a fork took away may have been in the
+ * middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
+void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab);
+
+/* child.c: in the child of a fork, what the threads had that are not there. */
 void acre_heap_after_fork(void);
+
+/* With the registry locked: the heap has no thread any more. */
+void acre_heap_retire(struct acre_heap *heap);
 
 /* Calls visit for every heap, in use or not, with the registry locked. */
 void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context);

@@ -7,18 +7,6 @@
 
 #include <string.h>
 
-/* Visits every run of a chunk: free pages, a large block, or a slab. */
-typedef void visit_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context);
-
-static void each_run(struct acre_chunk *chunk, visit_run *visit, void *context) {
-    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index))
-        visit(chunk, index, acre_run_pages(chunk, index), context);
-}
-
-static uintptr_t run_address(const struct acre_chunk *chunk, uint32_t index) {
-    return chunk->span.base + ((uintptr_t)index << acre_page_shift());
-}
-
 /* Live blocks of a slab, as far as can be seen from outside: what cursors hold counts as live here and is taken
  * off by count_cursors. */
 static uint32_t slab_live(const struct acre_slab *slab) {
@@ -36,7 +24,7 @@ static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, vo
         figures->large_bytes += run_bytes - acre_run_slack(chunk, index);
         figures->large_blocks++;
     } else if (acre_run_state(chunk, index) == ACRE_RUN_SLAB) {
-        struct acre_span *span = acre_map_find(run_address(chunk, index));
+        struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
         if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
         const struct acre_slab *slab = (const struct acre_slab *)span;
         uint32_t live = slab_live(slab);
@@ -70,7 +58,7 @@ static void add_chunks(struct acre_figures *figures, struct acre_page_heap *page
         figures->retained_bytes += (size_t)chunk->dirty_pages << acre_page_shift();
         if (chunk == pages->break_chunk && acre_chunk_last_free(chunk) != ACRE_NO_RUN)
             figures->top_bytes = (size_t)(chunk->pages - acre_chunk_last_free(chunk)) << acre_page_shift();
-        each_run(chunk, add_run, figures);
+        acre_chunk_each_run(chunk, add_run, figures);
     }
     acre_unlock(&pages->lock);
 }
@@ -103,7 +91,7 @@ static void draw_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, v
     size_t run_bytes = (size_t)pages << acre_page_shift(), live_bytes = 0;
     if (acre_run_state(chunk, index) == ACRE_RUN_LARGE) live_bytes = run_bytes - acre_run_slack(chunk, index);
     if (acre_run_state(chunk, index) == ACRE_RUN_SLAB) {
-        struct acre_span *span = acre_map_find(run_address(chunk, index));
+        struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
         if (span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM)
             live_bytes = slab_live((struct acre_slab *)span) * acre_slab_block_bytes((struct acre_slab *)span);
     }
@@ -138,7 +126,7 @@ unsigned acre_figures_picture(uint8_t *cells, unsigned most) {
     picture.cell_bytes = acre_max(pages->chunk_bytes / picture.cells, 1);
     uintptr_t address = 0;
     for (struct acre_chunk *chunk; (chunk = next_above(pages, address)) != NULL; address = chunk->span.base)
-        each_run(chunk, draw_run, &picture);
+        acre_chunk_each_run(chunk, draw_run, &picture);
     acre_unlock(&pages->lock);
     for (unsigned cell = 0; cell < picture.cells; cell++) {
         size_t percent = picture.seen[cell] == 0 ? 255 : picture.live[cell] * 100 / picture.seen[cell];

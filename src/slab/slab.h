@@ -98,7 +98,9 @@ ACRE_INLINE bool acre_slab_is_small(const struct acre_slab *slab) { return slab-
 ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) {
     return acre_slab_is_small(slab) ? &slab->span.owner : &slab->medium_owner;
 }
-ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) { return (size_t)slab->stride * slab->unit_bytes; }
+ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) {
+    return (size_t)slab->stride * slab->unit_bytes;
+}
 
 ACRE_INLINE uintptr_t acre_slab_block(const struct acre_slab *slab, uint32_t bit) {
     return slab->span.base + (uintptr_t)bit * slab->unit_bytes;

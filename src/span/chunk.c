@@ -130,7 +130,8 @@ static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_
 
 uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alignment_pages,
                          enum acre_run_state state, uint32_t *dirty) {
-    uint32_t best = ACRE_NO_RUN, best_at = 0, best_pages = UINT32_MAX, first_page = (uint32_t)(chunk->span.base >> acre_page_shift());
+    uint32_t best = ACRE_NO_RUN, best_at = 0, best_pages = UINT32_MAX;
+    uint32_t first_page = (uint32_t)(chunk->span.base >> acre_page_shift());
     for (uint32_t index = 0, length; index < chunk->pages && best_pages != pages; index += length) {
         length = acre_run_pages(chunk, index);
         if (acre_run_state(chunk, index) != ACRE_RUN_FREE || length < pages || length >= best_pages) continue;
@@ -197,6 +198,11 @@ bool acre_chunk_run_begins(const struct acre_chunk *chunk, uint32_t index) {
     uint32_t at = 0;
     while (at < index) at += acre_run_pages(chunk, at);
     return at == index && index < chunk->pages;
+}
+
+void acre_chunk_each_run(struct acre_chunk *chunk, acre_visit_run *visit, void *context) {
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index))
+        visit(chunk, index, acre_run_pages(chunk, index), context);
 }
 
 bool acre_chunk_is_valid(const struct acre_chunk *chunk) {

@@ -72,6 +72,13 @@ uint32_t acre_chunk_last_free(const struct acre_chunk *chunk);
 /* Whether a run of any state begins at this page (walks the chunk: for checks and errors). */
 bool acre_chunk_run_begins(const struct acre_chunk *chunk, uint32_t index);
 
+/* Visits every run: free pages, a large block, or a slab. */
+typedef void acre_visit_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context);
+void acre_chunk_each_run(struct acre_chunk *chunk, acre_visit_run *visit, void *context);
+ACRE_INLINE uintptr_t acre_run_address(const struct acre_chunk *chunk, uint32_t index) {
+    return chunk->span.base + ((uintptr_t)index << acre_page_shift());
+}
+
 bool acre_chunk_is_valid(const struct acre_chunk *chunk);
 
 #endif

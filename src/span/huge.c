@@ -74,7 +74,8 @@ static void unmap(struct acre_huge *huge) {
         acre_break_hole_make(&huge_blocks.holes, huge);
         return;
     }
-    acre_os_unmap((void *)huge->span.base, huge->mapped_bytes);
+    if (!acre_os_unmap((void *)huge->span.base, huge->mapped_bytes)) /* too many mappings: the pages at least */
+        acre_os_release((void *)huge->span.base, huge->mapped_bytes);
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 

@@ -34,7 +34,7 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->break_chunk = NULL;
     heap->chunk_bytes = 0;
     heap->free_pages = heap->dirty_pages = 0;
-    heap->balance = (struct acre_balance){0, 0, 0, 0, 0, 0};
+    heap->balance = (struct acre_balance){0, 0, 0, 0, 0, 0, 0};
     heap->keep_bytes = KEEP_LEAST;
     heap->gave_ms = 0;
 }
@@ -109,7 +109,8 @@ static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
     while (extent.size_bytes > 0) {
         struct acre_chunk *last = heap->break_chunk;
         size_t room = 0;
-        if (last != NULL && last->span.base + chunk_bytes(last) == extent.base) room = ACRE_CHUNK_BYTES - chunk_bytes(last);
+        if (last != NULL && last->span.base + chunk_bytes(last) == extent.base)
+            room = ACRE_CHUNK_BYTES - chunk_bytes(last);
         if (room == 0) {
             last = new_chunk(heap, extent.base, true);
             if (last == NULL) {
@@ -292,7 +293,8 @@ static void release_until(struct acre_page_heap *heap, struct acre_chunk *chunk,
 }
 
 static void release_until_all(struct acre_page_heap *heap, size_t most) {
-    for (struct acre_node *node = heap->chunks.prev; node != &heap->chunks && heap->dirty_pages > most; node = node->prev) {
+    for (struct acre_node *node = heap->chunks.prev; node != &heap->chunks; node = node->prev) {
+        if (heap->dirty_pages <= most) return;
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
         if (chunk->dirty_pages > 0) release_until(heap, chunk, most);
     }
@@ -318,13 +320,18 @@ static void learn_from_release(struct acre_balance *state) {
     state->fresh_huge_bytes = acre_huge_fresh_bytes();
 }
 
-/* Gives back free pages that hold old data until no more than most_bytes of them are left, with the huge cache's. */
-static void release_spare(struct acre_page_heap *heap, size_t most_bytes) {
+/* Gives back half of the free pages that hold old data, the huge cache's among them, when they are more than
+ * most_bytes. What could not be given back (short runs, locked pages) is not tried again until there is more. */
+static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
     size_t before_bytes = spare_dirty_bytes(heap);
+    heap->balance.left_bytes = acre_min(heap->balance.left_bytes, before_bytes);
+    if (before_bytes <= acre_max(most_bytes, heap->balance.left_bytes + DIRTY_LEAST)) return;
+    most_bytes /= 2;
     learn_from_release(&heap->balance);
     acre_huge_limit_cache(most_bytes / 2);
     release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> acre_page_shift());
-    heap->balance.released_bytes += before_bytes - acre_min(before_bytes, spare_dirty_bytes(heap));
+    heap->balance.left_bytes = spare_dirty_bytes(heap);
+    heap->balance.released_bytes += before_bytes - acre_min(before_bytes, heap->balance.left_bytes);
 }
 
 /* After pages were taken: if some were untouched though others lie free with old data, these were of no use, and they
@@ -336,14 +343,7 @@ static void balance(struct acre_page_heap *heap, const struct acre_span_place *p
     state->grown_bytes += grown_bytes;
     if (place->dirty == place->pages) return;
     state->untouched_bytes += (size_t)(place->pages - place->dirty) << acre_page_shift();
-    size_t most_bytes = acre_max(DIRTY_LEAST, used / DIRTY_PART) << state->doublings;
-    if (spare_dirty_bytes(heap) > most_bytes) release_spare(heap, most_bytes / 2);
-}
-
-/* After pages were freed: what lies between blocks in use is not to pile up. */
-static void bound_spare(struct acre_page_heap *heap) {
-    size_t most_bytes = heap->keep_bytes + (used_bytes(heap) / FREED_PART << heap->balance.doublings);
-    if (heap->dirty_pages << acre_page_shift() > most_bytes) release_spare(heap, most_bytes / 2);
+    bound_spare(heap, acre_max(DIRTY_LEAST, used / DIRTY_PART) << state->doublings);
 }
 
 static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
@@ -352,7 +352,7 @@ static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     acre_map_set(base, size_bytes, NULL);
     heap->chunk_bytes -= size_bytes;
     drop_chunk(heap, chunk);
-    acre_os_unmap((void *)base, size_bytes);
+    if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes); /* too many mappings */
 }
 
 /* Wholly free chunks from mmap. Looked at when one becomes free, which is once for many blocks. */
@@ -382,7 +382,9 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
             release_chunk(heap, chunk, heap->keep_bytes);
     }
     if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
-    bound_spare(heap);
+    /* What lies between blocks in use is not to pile up either. */
+    bound_spare(heap, acre_huge_cached_bytes() + heap->keep_bytes +
+                          (used_bytes(heap) / FREED_PART << heap->balance.doublings));
 }
 
 static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {
@@ -545,6 +547,13 @@ bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
         released |= release_chunk(heap, ACRE_CONTAINER_OF(node, struct acre_chunk, all_node), 0);
     acre_unlock(&heap->lock);
     return released;
+}
+
+void acre_page_heap_each_run(struct acre_page_heap *heap, acre_visit_run *visit, void *context) {
+    acre_lock(&heap->lock);
+    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
+        acre_chunk_each_run(ACRE_CONTAINER_OF(node, struct acre_chunk, all_node), visit, context);
+    acre_unlock(&heap->lock);
 }
 
 bool acre_page_heap_is_valid(struct acre_page_heap *heap) {

@@ -22,6 +22,7 @@ struct acre_balance {
     /* since the last lesson: */
     size_t released_bytes, untouched_bytes /* taken */, grown_bytes /* of the peak */;
     size_t fresh_huge_bytes; /* at that time */
+    size_t left_bytes;       /* after the last release */
     unsigned doublings;      /* of what may lie there */
 };
 
@@ -69,6 +70,9 @@ bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk 
 bool acre_page_heap_shrink(struct acre_page_heap *heap);
 /* Everything that is free back to the OS, but for pad_bytes at the break; whether any was. */
 bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes);
+
+/* Visits every run of every chunk, with the lock held. */
+void acre_page_heap_each_run(struct acre_page_heap *heap, acre_visit_run *visit, void *context);
 
 bool acre_page_heap_is_valid(struct acre_page_heap *heap);
 

@@ -6,6 +6,7 @@
  *   signal-threads  the same with threads allocating, one of which is interrupted (glibc's own malloc can deadlock)
  *   signal-raw      the same with _Fork, as POSIX allows it there: the child only exits, the parent goes on
  *   first           fork while threads are in malloc for their first time
+ *   inherit         threads exchange blocks, some of them end, and the child frees what all of them had left
  * Options: --forks N. After glibc's tst-mallocfork, -2 and -3. */
 #include "support/check.h"
 #include "support/process.h"
@@ -235,6 +236,74 @@ static void run_first(void) {
     }
 }
 
+/* ---- the child frees what threads left that it does not have */
+
+enum { left_count = 20000 };
+static _Atomic(uint64_t *) left[left_count];
+
+static void exchange(uint64_t *random, int steps) {
+    for (int i = 0; i < steps; i++) {
+        unsigned slot = (unsigned)(process_random(random) % left_count);
+        uint64_t *block = process_random(random) % 3 == 0 ? NULL : malloc(100 + process_random(random) % 900);
+        if (block != NULL) block[0] = block[1] = slot;
+        block = atomic_exchange(&left[slot], block);
+        if (block != NULL) CHECK(block[0] == slot && block[1] == slot);
+        free(block);
+    }
+}
+
+static void *exchange_always(void *argument) {
+    uint64_t random = (uint64_t)(intptr_t)argument + 1;
+    while (!is_over) exchange(&random, 500);
+    return NULL;
+}
+
+static void *exchange_once(void *argument) {
+    uint64_t random = (uint64_t)(intptr_t)argument + 100;
+    exchange(&random, 2000);
+    return NULL;
+}
+
+static void *start_short_lives(void *argument) {
+    for (intptr_t i = (intptr_t)argument; !is_over; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, exchange_once, (void *)i) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+    }
+    return NULL;
+}
+
+static void *free_what_is_left(void *unused) {
+    (void)unused;
+    for (int slot = 0; slot < left_count; slot++) {
+        uint64_t *block = left[slot];
+        if (block == NULL) continue;
+        CHECK(block[0] == (uint64_t)slot && block[1] == (uint64_t)slot);
+        free(block);
+    }
+    return NULL;
+}
+
+static void run_inherit(void) {
+    start_workers(exchange_always, start_short_lives);
+    for (int i = 0; i < forks; i++) {
+        usleep(1000);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            process_watchdog(60);
+            pthread_t thread;
+            /* By the thread that forked, or by one that may get the place of one that is gone. */
+            if (i % 2 == 0) free_what_is_left(NULL);
+            else if (pthread_create(&thread, NULL, free_what_is_left, NULL) == 0) pthread_join(thread, NULL);
+            work_in_child(false);
+            _exit(0);
+        }
+        expect_good_end(child);
+    }
+    stop_workers();
+}
+
 int main(int argc, char **argv) {
     CHECK(argc >= 2);
     if (argc == 4 && strcmp(argv[2], "--forks") == 0) forks = atoi(argv[3]);
@@ -247,6 +316,7 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[1], "signal-threads") == 0) run_with_signals(true, false);
     else if (strcmp(argv[1], "signal-raw") == 0) run_with_signals(true, true);
     else if (strcmp(argv[1], "first") == 0) run_first();
+    else if (strcmp(argv[1], "inherit") == 0) run_inherit();
     else CHECKF(false, "unknown variant %s", argv[1]);
     printf("ok: %d forks\n", forks);
     return 0;

@@ -1,6 +1,6 @@
 # Threads, processes, and every phase of a life.
 acre_test_program(fork_storm life/fork_storm.c)
-foreach(variant threads stdio signal-single signal-raw first)
+foreach(variant threads stdio signal-single signal-raw first inherit)
   acre_test(fork_${variant} fork_storm life GLIBC ARGS ${variant} --forks 150)
 endforeach()
 acre_test(fork_signal-threads fork_storm life ARGS signal-threads --forks 150) # glibc can deadlock in this one

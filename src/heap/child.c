@@ -1,0 +1,91 @@
+/* In the child of a fork there is one thread, and the slabs of all others must find a new place.
+ *
+ * Their heaps' lists are no guide to them: a thread may have been anywhere in its code, with a slab in its hands or a
+ * list half walked. The page heap is, whose lock the fork held: so every slab is looked at, and what belongs to a
+ * thread that is not there is handed on. Lost to the child are blocks that were on their way: in an outbox (64 a thread
+ * at the most), in a cursor that was being filled, or between the slab and the caller. */
+#include "heap/heap.h"
+
+#include "metadata/map.h"
+
+struct inheritance {
+    struct acre_heap *heir;
+    struct acre_node orphans;
+    struct acre_slab *messages; /* the heir's own slabs that were on a queue, linked by queue_next */
+};
+
+/* All queues are emptied: what hung on them is looked at anyway, but for the heir's own slabs. */
+static void open_queue(struct acre_heap *heap, struct inheritance *left) {
+    for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
+        next = slab->queue_next;
+        if (!acre_slab_unqueue(slab) || atomic_load(acre_slab_owner(slab)) != acre_thread_pointer()) continue;
+        slab->queue_next = left->messages;
+        left->messages = slab;
+    }
+}
+
+static void abandon(struct acre_heap *heap, void *context) {
+    struct inheritance *left = context;
+    open_queue(heap, left);
+    if (heap == left->heir || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        struct acre_supply *supply = &heap->supply[size_class];
+        if (supply->slab != NULL) acre_heap_empty_cursor(heap, supply->slab);
+        heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
+        supply->slab = NULL;
+        acre_list_start(&supply->partial);
+    }
+    acre_list_start(&heap->waiting);
+    heap->kept_bytes = 0;
+    heap->outbox = (struct acre_outbox){0};
+    heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
+    acre_heap_retire(heap);
+}
+
+static bool is_orphan(struct acre_slab *slab) {
+    uintptr_t owner = atomic_load(acre_slab_owner(slab));
+    if (owner == ACRE_OWNER_SHARED || owner == acre_thread_pointer()) return false;
+    return owner != ACRE_OWNER_NONE || slab->span.state != ACRE_SLAB_FULL; /* else it was just being made */
+}
+
+static void find_orphan(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
+    (void)pages;
+    struct inheritance *left = context;
+    if (acre_run_state(chunk, index) != ACRE_RUN_SLAB) return;
+    struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
+    if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
+    struct acre_slab *slab = (struct acre_slab *)span;
+    atomic_store(&slab->queued, 0); /* somebody may have been about to put it on a queue */
+    if (!is_orphan(slab)) return;
+    slab->chunk = chunk;
+    acre_list_push_back(&left->orphans, &slab->node);
+}
+
+static void hand_on_orphans(struct inheritance *left) {
+    for (struct acre_node *node = left->orphans.next, *next; node != &left->orphans; node = next) {
+        struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+        next = node->next;
+        atomic_store(acre_slab_owner(slab), acre_thread_pointer());
+        acre_heap_hand_on(left->heir, slab);
+    }
+}
+
+static void deliver_messages(struct inheritance *left) {
+    for (struct acre_slab *slab = left->messages, *next; slab != NULL; slab = next) {
+        next = slab->queue_next;
+        if (!acre_slab_must_queue(slab)) continue;
+        slab->queue_next = atomic_load(&left->heir->queue);
+        atomic_store(&left->heir->queue, slab);
+    }
+}
+
+void acre_heap_after_fork(void) {
+    struct acre_heap *heir = acre_heap_mine();
+    if (heir == NULL) return;
+    struct inheritance left = {.heir = heir, .messages = NULL};
+    acre_list_start(&left.orphans);
+    acre_heap_each(abandon, &left);
+    acre_page_heap_each_run(heir->depot->pages, find_orphan, &left);
+    hand_on_orphans(&left);
+    deliver_messages(&left);
+}
