@@ -75,6 +75,65 @@ static void cache_on(void **state) {
     assert_int_equal(acre_huge_figures().cached_bytes, 0);
 }
 
+/* A freed mapping is cut, its parts are joined again, and a block grows into what lies free behind it. */
+static void cut_join_extend(void **state) {
+    (void)state;
+    size_t dirty_bytes;
+    start(true, false);
+    uintptr_t whole = take(8 * MIB, 4096, &dirty_bytes);
+    give(whole);
+    assert_int_equal(take(2 * MIB, 4096, &dirty_bytes), whole);
+    assert_int_equal(dirty_bytes, 2 * MIB);
+    assert_int_equal(acre_huge_figures().cached_bytes, 6 * MIB);
+    assert_int_equal(take(6 * MIB, 4096, &dirty_bytes), whole + 2 * MIB);
+    assert_int_equal(acre_huge_figures().cached_bytes, 0);
+    give(whole + 2 * MIB);
+    give(whole);
+    assert_int_equal(take(8 * MIB, 4096, &dirty_bytes), whole);
+    give(whole);
+    assert_int_equal(take(4 * MIB, 4096, &dirty_bytes), whole);
+    assert_int_equal(acre_huge_resize(record_of(whole), 5 * MIB), whole);
+    assert_int_equal(record_of(whole)->mapped_bytes, 5 * MIB);
+    assert_int_equal(acre_huge_figures().cached_bytes, 3 * MIB);
+    assert_true(acre_huge_is_valid());
+    give(whole);
+    assert_int_equal(acre_huge_figures().cached_bytes, 8 * MIB);
+    acre_huge_decay(true);
+}
+
+/* One that is too short is made longer: what it held is dirty, the rest reads as zeros. */
+static void lengthen(void **state) {
+    (void)state;
+    size_t dirty_bytes;
+    start(true, false);
+    uintptr_t block = take(2 * MIB, 4096, &dirty_bytes);
+    memset((void *)block, 0x77, 2 * MIB);
+    give(block);
+    block = acre_huge_take(7 * MIB, 4096, &dirty_bytes);
+    assert_true(block != 0 && acre_huge_is_valid());
+    assert_int_equal(dirty_bytes, 2 * MIB);
+    assert_int_equal(*(unsigned char *)(block + MIB), 0x77);
+    assert_true(unit_is_zero((char *)block + 2 * MIB, 5 * MIB));
+    give(block);
+    acre_huge_decay(true);
+    assert_int_equal(acre_huge_figures().cached_bytes + acre_huge_figures().live_bytes, 0);
+}
+
+/* A block that grows much is left to be copied into pages that wait. */
+static void grow_by_copy(void **state) {
+    (void)state;
+    size_t dirty_bytes;
+    start(true, false);
+    uintptr_t waiting = take(6 * MIB, 4096, &dirty_bytes), block = take(2 * MIB, 4096, &dirty_bytes);
+    give(waiting);
+    assert_int_equal(acre_huge_resize(record_of(block), 4 * MIB), 0);
+    assert_int_equal(record_of(block)->asked_bytes, 2 * MIB);
+    block = acre_huge_resize(record_of(block), 2 * MIB + MIB / 2); /* a little: where it lies, or moved */
+    assert_true(block != 0);
+    give(block);
+    acre_huge_decay(true);
+}
+
 /* The cache stays within its bytes and its number of mappings. */
 static void cache_bounds(void **state) {
     (void)state;
@@ -233,6 +292,7 @@ static int group_setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take_and_give), cmocka_unit_test(cache_on),     cmocka_unit_test(cache_bounds),
+        cmocka_unit_test(cut_join_extend), cmocka_unit_test(lengthen), cmocka_unit_test(grow_by_copy),
         cmocka_unit_test(resize),        cmocka_unit_test(break_holes),  cmocka_unit_test(break_resize),
         cmocka_unit_test(no_memory),     cmocka_unit_test(random_mmap),  cmocka_unit_test(random_break),
     };
