@@ -13,8 +13,8 @@
  * again, and its peak is none the higher. One that frees so many blocks without taking any does not come back soon. */
 #define CACHE_TIMES 8
 #define FREES_IN_ROW 4
-/* A block that grows by more than this part of itself is better copied into pages that are there already than left
- * where it is to fault new ones in: that takes about four times as long for a page as copying one does. */
+/* A block that grows by more than this part of itself is copied into pages that are there already, instead of left
+ * where it is to fault new ones in: a fault takes longer than the copy of a page (the loop `vectors` shows it). */
 #define COPY_PART 3
 
 static struct {

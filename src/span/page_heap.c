@@ -303,7 +303,7 @@ static void release_until_all(struct acre_page_heap *heap, size_t most) {
 static size_t used_bytes(const struct acre_page_heap *heap) {
     return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + acre_huge_live_bytes();
 }
-static size_t spare_dirty_bytes(const struct acre_page_heap *heap) {
+static size_t spare_bytes(const struct acre_page_heap *heap) {
     return (heap->dirty_pages << acre_page_shift()) + acre_huge_cached_bytes();
 }
 
@@ -323,14 +323,14 @@ static void learn_from_release(struct acre_balance *state) {
 /* Gives back half of the free pages that hold old data, the huge cache's among them, when they are more than
  * most_bytes. What could not be given back (short runs, locked pages) is not tried again until there is more. */
 static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
-    size_t before_bytes = spare_dirty_bytes(heap);
+    size_t before_bytes = spare_bytes(heap);
     heap->balance.left_bytes = acre_min(heap->balance.left_bytes, before_bytes);
     if (before_bytes <= acre_max(most_bytes, heap->balance.left_bytes + DIRTY_LEAST)) return;
     most_bytes /= 2;
     learn_from_release(&heap->balance);
     acre_huge_limit_cache(most_bytes / 2);
     release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> acre_page_shift());
-    heap->balance.left_bytes = spare_dirty_bytes(heap);
+    heap->balance.left_bytes = spare_bytes(heap);
     heap->balance.released_bytes += before_bytes - acre_min(before_bytes, heap->balance.left_bytes);
 }
 
@@ -356,7 +356,7 @@ static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
 }
 
 /* Wholly free chunks from mmap. Looked at when one becomes free, which is once for many blocks. */
-static size_t spare_bytes(const struct acre_page_heap *heap) {
+static size_t free_chunk_bytes(const struct acre_page_heap *heap) {
     size_t bytes = 0;
     for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
         const struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
@@ -375,10 +375,10 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
         size_t enough_bytes = TRIM_LEAST + heap->keep_bytes;
         if (may_lower && break_tail_bytes(heap, enough_bytes) >= enough_bytes) lower_break(heap, heap->keep_bytes);
     } else if (chunk->free_pages == chunk->pages) {
-        size_t spare = spare_bytes(heap);
-        if (spare > acre_max(heap->keep_bytes, ACRE_CHUNK_BYTES))
+        size_t free_bytes = free_chunk_bytes(heap);
+        if (free_bytes > acre_max(heap->keep_bytes, ACRE_CHUNK_BYTES))
             unmap_chunk(heap, chunk);
-        else if (spare > heap->keep_bytes)
+        else if (free_bytes > heap->keep_bytes)
             release_chunk(heap, chunk, heap->keep_bytes);
     }
     if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
