@@ -65,24 +65,27 @@ static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
     return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
 }
 
-/* The fast path. A request rounded up to 16 names its class; twice its bytes is where the class's cursor lies.
- * The classes' first entry is always empty, which sends malloc(0) the slow way. */
+/* The fast path: a block from the cursor of a class with exact steps, or NULL. A request rounded up to 16 names its
+ * class; twice its bytes is where the class's cursor lies. The classes' first entry is always empty, which sends
+ * malloc(0) the slow way. */
+ACRE_INLINE void *take_ready(struct acre_heap *heap, size_t block_bytes) {
+    struct acre_cursor *cursor = (struct acre_cursor *)((char *)heap->cursor + 2 * block_bytes);
+    uintptr_t next = cursor->next;
+    if (next != cursor->end) {
+        acre_add_to(&cursor->next, block_bytes);
+        return acre_not_null(next);
+    }
+    uint32_t top = cursor->top;
+    if (top == cursor->bottom) return NULL;
+    const uint16_t *ready = (const uint16_t *)((char *)heap->ready + 2 * block_bytes);
+    cursor->top = --top;
+    return acre_not_null(cursor->base + ready[top] * ACRE_ALIGNMENT);
+}
+
 ACRE_INLINE void *allocate(size_t size_bytes) {
     if (ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST)) {
-        size_t block_bytes = (size_bytes + 15) & ~(size_t)15;
-        struct acre_heap *heap = acre_this_heap;
-        struct acre_cursor *cursor = (struct acre_cursor *)((char *)heap->cursor + 2 * block_bytes);
-        uintptr_t next = cursor->next;
-        if (next != cursor->end) {
-            acre_add_to(&cursor->next, block_bytes);
-            return (void *)next;
-        }
-        uint32_t top = cursor->top;
-        if (top != cursor->bottom) {
-            const uint16_t *ready = (const uint16_t *)((char *)heap->ready + 2 * block_bytes);
-            cursor->top = --top;
-            return (void *)(cursor->base + ready[top] * ACRE_ALIGNMENT);
-        }
+        void *block = take_ready(acre_this_heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
+        if (ACRE_LIKELY(block != NULL)) return block;
     }
     return allocate_rest(size_bytes);
 }
@@ -90,23 +93,24 @@ ACRE_INLINE void *allocate(size_t size_bytes) {
 void *acre_allocate(size_t size_bytes) { return allocate(size_bytes); }
 
 void *acre_allocate_zeroed(size_t size_bytes) {
-    size_t dirty_bytes = 0;
-    void *block = allocate_slowly(size_bytes, &dirty_bytes);
+    bool zero = false;
+    size_t dirty_bytes = size_bytes;
+    void *block = NULL;
+    if (ACRE_LIKELY(size_bytes - 1 < ACRE_MEDIUM_MOST))
+        block = acre_heap_take(acre_this_heap, acre_class_of(size_bytes), &zero);
+    if (ACRE_UNLIKELY(block == NULL))
+        block = allocate_slowly(size_bytes, &dirty_bytes);
+    else if (zero)
+        return block;
     if (block != NULL && dirty_bytes > 0) memset(block, 0, acre_min(size_bytes, dirty_bytes));
     return block;
 }
 
 void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
     if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
+    if (size_bytes <= ACRE_MEDIUM_MOST && alignment <= ACRE_MEDIUM_MOST)
+        return allocate(acre_class_aligned(size_bytes, alignment));
     if (acre_this_heap == &acre_no_heap && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
-    if (alignment <= ACRE_GRANULE_BYTES) {
-        unsigned size_class = acre_class_aligned(size_bytes, alignment);
-        if (size_class != 0) {
-            bool zero;
-            void *block = acre_heap_take(acre_this_heap, size_class, &zero);
-            return block != NULL ? block : out_of_memory();
-        }
-    }
     size_t dirty_bytes;
     return allocate_large(acre_max(size_bytes, 1), alignment, &dirty_bytes);
 }
@@ -152,12 +156,10 @@ static ACRE_NOINLINE void release_slowly(uintptr_t address) {
     }
 }
 
-/* The fast path. Turned right by four, an address has its granule's number on top of its block's, and above that
- * what makes the number nobody's: the low bits of an address that is not aligned, the high ones of one that is not
- * canonical. A block's bit is bit 4..7 of the address in half word 8..15 of the slab's bitmap. */
+/* The fast path. A block's bit is bit 4..7 of its address in half word 8..15 of the slab's bitmap. */
 ACRE_INLINE void release(void *block) {
-    uintptr_t address = acre_copy((uintptr_t)block), turned = (uintptr_t)block >> 4 | (uintptr_t)block << 60;
-    uintptr_t granule = turned >> (ACRE_GRANULE_SHIFT - 4), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    uintptr_t address = acre_copy((uintptr_t)block), turned = acre_turned((uintptr_t)block);
+    uintptr_t granule = acre_turned_granule(turned), slot = granule % ACRE_LOOKASIDE_SLOTS;
     struct acre_lookaside *lookaside = &acre_this_heap->lookaside;
     if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
         release_slowly(address);
@@ -215,9 +217,9 @@ static size_t usable_of(struct acre_span *span, const char *function, void *bloc
     case ACRE_SPAN_SMALL:
     case ACRE_SPAN_MEDIUM: {
         const struct acre_slab *slab = (const struct acre_slab *)span;
-        uint32_t bit = acre_slab_bit(slab, (uintptr_t)block);
-        if (bit == ACRE_NO_BIT) acre_slab_fail_inside(function, slab, (uintptr_t)block);
-        if ((slab->bits[bit / 64] >> bit % 64 & 1) != 0)
+        uint32_t number = acre_slab_find(slab, (uintptr_t)block);
+        if (number == ACRE_NO_BLOCK) acre_slab_fail_inside(function, slab, (uintptr_t)block);
+        if (acre_slab_is_free(slab, number))
             acre_fail("%s(%p): the block is free (arena default)", function, block);
         return acre_slab_block_bytes(slab);
     }
@@ -261,8 +263,19 @@ static void *reallocate_elsewhere(void *block, size_t usable_bytes, size_t size_
     return moved;
 }
 
+/* The fast path of realloc: a live block of a small slab of this thread, which fits the new size as well. */
+ACRE_INLINE bool fits_as_it_is(void *block, size_t size_bytes) {
+    struct acre_slab *slab = acre_heap_own_slab(acre_this_heap, (uintptr_t)block);
+    if (slab == NULL) return false;
+    uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
+    size_t block_bytes = slab->stride * ACRE_ALIGNMENT;
+    return size_bytes <= block_bytes && size_bytes >= block_bytes / 2 && acre_slab_phase(slab, bit) == 0 &&
+           bit * ACRE_ALIGNMENT < slab->fresh_bytes && (slab->bits[bit / 64] >> bit % 64 & 1) == 0;
+}
+
 static void *reallocate(void *block, size_t size_bytes) {
     if (block == NULL) return allocate(size_bytes);
+    if (fits_as_it_is(block, size_bytes)) return block;
     struct acre_span *span = acre_map_find((uintptr_t)block);
     size_t usable_bytes = usable_of(span, "realloc", block);
     if (size_bytes == 0) { /* as glibc: frees, and says so by NULL */

@@ -100,6 +100,12 @@ twice:
 #endif
 }
 
+/* Tells the compiler what it cannot see. */
+ACRE_INLINE void *acre_not_null(uintptr_t address) {
+    if (address == 0) __builtin_unreachable();
+    return (void *)address;
+}
+
 /* *sum += value, where the compiler would keep the sum in a register that nobody needs. */
 ACRE_INLINE void acre_add_to(uintptr_t *sum, uintptr_t value) {
 #if defined(__x86_64__)

@@ -61,10 +61,18 @@ static void find_orphan(struct acre_chunk *chunk, uint32_t index, uint32_t pages
     acre_list_push_back(&left->orphans, &slab->node);
 }
 
+/* The record's pages were copied one after the other while its thread went on: bits may be newer than `fresh`. */
+static void forget_bits_behind_fresh(struct acre_slab *slab) {
+    uint32_t fresh_bit = slab->fresh_bytes / slab->unit_bytes, word = fresh_bit / 64;
+    if (word < slab->words) slab->bits[word] &= (UINT64_C(1) << fresh_bit % 64) - 1;
+    for (word++; word < slab->words; word++) slab->bits[word] = 0;
+}
+
 static void hand_on_orphans(struct inheritance *left) {
     for (struct acre_node *node = left->orphans.next, *next; node != &left->orphans; node = next) {
         struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
         next = node->next;
+        forget_bits_behind_fresh(slab);
         atomic_store(acre_slab_owner(slab), acre_thread_pointer());
         acre_heap_hand_on(left->heir, slab);
     }

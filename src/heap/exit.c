@@ -17,8 +17,14 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     }
     bool whole = cursor->next >= base && cursor->next < cursor->end && cursor->end <= end &&
                  (cursor->next - base) % block_bytes == 0 && (cursor->end - base) % block_bytes == 0;
-    for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes)
-        put_back(slab, (uint32_t)((block - base) / slab->unit_bytes));
+    /* The last of the slab, never handed out, are simply fresh again. A thread that a fork took away went on while its
+     * pages were copied one after the other, so its slab may know more than its heap: blocks of the run are free there
+     * already, and must not be counted again as fresh. */
+    if (whole && cursor->end == end && heap->supply[size_class].fresh && heap == acre_this_heap)
+        slab->fresh_bytes = (uint32_t)(cursor->next - base);
+    else
+        for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes)
+            put_back(slab, (uint32_t)((block - base) / slab->unit_bytes));
     *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
 }
 
@@ -47,7 +53,7 @@ void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab) {
     if (free_blocks == slab->total)
         acre_heap_destroy(heap, slab);
     else
-        acre_heap_share(heap, slab);
+        acre_heap_share(heap, slab, free_blocks);
 }
 
 static bool hand_on_list(struct acre_heap *heap, struct acre_node *list) {

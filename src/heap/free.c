@@ -44,19 +44,16 @@ void acre_heap_countdown(struct acre_slab *slab) {
     acre_heap_settle(heap, slab, free_blocks);
 }
 
-/* The block's bit, after all that can be known about a pointer into a slab is checked. */
-ACRE_INLINE uint32_t checked_bit(struct acre_slab *slab, uintptr_t address) {
-    uint32_t bit = acre_slab_bit(slab, address);
-    if (bit == ACRE_NO_BIT || address - slab->span.base >= slab->fresh_bytes)
+/* The block's number, after all that can be known about a pointer into a slab is checked. */
+ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
+    uint32_t number = acre_slab_find(slab, address);
+    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || address - slab->span.base >= slab->fresh_bytes))
         acre_slab_fail_inside("free", slab, address);
-    return bit;
+    return number;
 }
 
 static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
-    uint32_t bit = checked_bit(slab, address);
-    uint64_t mask = UINT64_C(1) << bit % 64;
-    if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, address);
-    slab->bits[bit / 64] |= mask;
+    acre_slab_set_free(slab, checked_number(slab, address));
     if (--slab->span.countdown == 0) acre_heap_countdown(slab);
 }
 
@@ -68,8 +65,8 @@ static bool adopt_full(struct acre_heap *heap, struct acre_slab *slab) {
 }
 
 /* A shared slab stays in the depot, for those who allocate: a thread that only frees would hoard it. */
-static bool free_shared(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit) {
-    enum acre_depot_answer answer = acre_depot_free(heap->depot, slab, bit);
+static bool free_shared(struct acre_heap *heap, struct acre_slab *slab, uint32_t number) {
+    enum acre_depot_answer answer = acre_depot_free(heap->depot, slab, number);
     if (answer == ACRE_DEPOT_EMPTIED) acre_slab_destroy(heap->depot->pages, slab);
     return answer != ACRE_DEPOT_NOT_SHARED;
 }
@@ -77,7 +74,7 @@ static bool free_shared(struct acre_heap *heap, struct acre_slab *slab, uint32_t
 void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab) {
     uintptr_t owner = atomic_load(acre_slab_owner(slab));
     if (owner == ACRE_OWNER_NONE) adopt_full(heap, slab);
-    if (owner == ACRE_OWNER_SHARED) free_shared(heap, slab, ACRE_NO_BIT);
+    if (owner == ACRE_OWNER_SHARED) free_shared(heap, slab, ACRE_NO_BLOCK);
 }
 
 void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
@@ -90,11 +87,11 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
     /* A thread that only frees needs a heap too: for its outbox, and to adopt. fresh_bytes is the owner's, but it
      * was set before the block could come to us. */
     struct acre_heap *heap = acre_heap_mine();
-    uint32_t bit = checked_bit(slab, address);
+    uint32_t number = checked_number(slab, address);
     if (heap != NULL && owner == ACRE_OWNER_NONE && adopt_full(heap, slab)) {
         acre_heap_free(slab, address); /* ours now, unless it was handed on at once */
         return;
     }
-    if (heap != NULL && owner == ACRE_OWNER_SHARED && free_shared(heap, slab, bit)) return;
-    acre_remote_free(heap, slab, bit);
+    if (heap != NULL && owner == ACRE_OWNER_SHARED && free_shared(heap, slab, number)) return;
+    acre_remote_free(heap, slab, number);
 }

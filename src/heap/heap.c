@@ -12,11 +12,14 @@ static struct {
     struct acre_node all;
     struct acre_depot *depot;
     pthread_key_t key;
-    uint32_t in_use, peak;
+    _Atomic uint32_t in_use;
+    uint32_t peak;
 } heaps = {.lock = ACRE_LOCK(ACRE_RANK_HEAPS)};
 
 struct acre_lock *acre_heap_lock(void) { return &heaps.lock; }
 uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
+
+bool acre_heap_is_alone(void) { return atomic_load_explicit(&heaps.in_use, memory_order_relaxed) == 1; }
 
 void acre_heap_retire(struct acre_heap *heap) {
     atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
@@ -61,8 +64,7 @@ static struct acre_heap *find_unused(uintptr_t self) {
     return unused;
 }
 
-struct acre_heap *acre_heap_mine(void) {
-    if (acre_this_heap != &acre_no_heap) return acre_this_heap;
+struct acre_heap *acre_heap_make(void) {
     if (heaps.depot == NULL) return NULL;
     acre_lock(&heaps.lock);
     struct acre_heap *heap = find_unused(acre_thread_pointer());
@@ -103,9 +105,9 @@ void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab) {
     acre_slab_destroy(heap->depot->pages, slab);
 }
 
-void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     acre_heap_forget(heap, slab);
-    acre_depot_put(heap->depot, slab);
+    acre_depot_put(heap->depot, slab, free_blocks);
 }
 
 void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {

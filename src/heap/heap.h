@@ -22,7 +22,8 @@ _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
 struct acre_supply {
     struct acre_slab *slab; /* current, or NULL */
     uint32_t word;          /* where the pass over its bitmap has come to */
-    bool zero;              /* the cursor's run was never used: it reads as zeros */
+    bool fresh;               /* the cursor's run was never handed out */
+    bool zero;                /* and it reads as zeros */
     struct acre_node partial; /* slabs of the class worth a look, oldest first */
 };
 
@@ -51,6 +52,11 @@ struct acre_lookaside {
     acre_half *bits[ACRE_LOOKASIDE_SLOTS]; /* of the slab */
 };
 
+/* Turned right by four, an address has its granule's number on top of its block's, and above that what makes the number
+ * nobody's: the low bits of an address that is not aligned, the high ones of one that is not canonical. */
+ACRE_INLINE uintptr_t acre_turned(uintptr_t address) { return address >> 4 | address << 60; }
+ACRE_INLINE uintptr_t acre_turned_granule(uintptr_t turned) { return turned >> (ACRE_GRANULE_SHIFT - 4); }
+
 struct acre_heap {
     struct acre_cursor cursor[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
@@ -65,6 +71,12 @@ struct acre_heap {
     struct acre_node all_node;
 };
 
+/* The heap's own small slab that an aligned address lies in, or NULL. */
+ACRE_INLINE struct acre_slab *acre_heap_own_slab(struct acre_heap *heap, uintptr_t address) {
+    uintptr_t granule = acre_turned_granule(acre_turned(address)), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    return heap->lookaside.granule[slot] == granule ? acre_slab_of_bits(heap->lookaside.bits[slot]) : NULL;
+}
+
 #define ACRE_HEAP_UNUSED ((uintptr_t)0)
 #define ACRE_HEAP_LEAVING ((uintptr_t)1) /* its thread is giving everything away and takes no more messages */
 
@@ -74,7 +86,10 @@ extern struct acre_heap acre_no_heap;
 
 void acre_heap_start(struct acre_depot *depot);
 /* The calling thread's heap, made at its first use; NULL when there is no memory. */
-struct acre_heap *acre_heap_mine(void);
+struct acre_heap *acre_heap_make(void);
+ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
+    return ACRE_LIKELY(acre_this_heap != &acre_no_heap) ? acre_this_heap : acre_heap_make();
+}
 
 /* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap. */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
@@ -83,7 +98,22 @@ ACRE_INLINE size_t acre_cursor_blocks(const struct acre_cursor *cursor, unsigned
     return (cursor->end - cursor->next) / acre_class_bytes(size_class) + (cursor->top - cursor->bottom);
 }
 /* A block from the cursor or by refill. *zero: it reads as zeros. */
-void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero);
+ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
+    struct acre_cursor *cursor = &heap->cursor[size_class];
+    uintptr_t next = cursor->next;
+    void *block;
+    if (next != cursor->end) {
+        block = acre_not_null(next);
+        cursor->next = next + acre_class_bytes(size_class);
+    } else if (cursor->top != cursor->bottom) {
+        uint32_t bit = heap->ready[size_class][--cursor->top];
+        block = acre_not_null(cursor->base + bit * acre_class_unit_bytes(size_class));
+    } else {
+        block = acre_heap_refill(heap, size_class);
+    }
+    *zero = heap->supply[size_class].zero;
+    return block;
+}
 
 /* Frees a block of a slab, whoever owns it. Ends the program when there is none at this address. */
 void acre_heap_free(struct acre_slab *slab, uintptr_t address);
@@ -95,7 +125,7 @@ void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab);
 void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab);
 /* Gives away a slab without a live block: to the page heap. One with free blocks: to the depot. */
 void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab);
-void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 
 /* Files a slab that the caller owns and that has free_blocks: it waits, is worth a look, or goes. */
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
@@ -114,7 +144,7 @@ void acre_heap_give_current(struct acre_heap *heap);
 bool acre_heap_recover(struct acre_heap *heap);
 
 /* remote.c */
-void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit);
+void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t number);
 void acre_remote_flush(struct acre_heap *heap);
 void acre_remote_drain(struct acre_heap *heap);
 
@@ -136,6 +166,7 @@ void acre_heap_retire(struct acre_heap *heap);
 void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context);
 struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
+bool acre_heap_is_alone(void); /* there is one heap in use now */
 
 bool acre_heap_is_valid(struct acre_heap *heap);
 

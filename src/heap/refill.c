@@ -11,7 +11,8 @@
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
 
-/* Partly used slabs of one class that a heap keeps; more go to the depot, where those who allocate find them. */
+/* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates finds
+ * them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
 #define STOCK_MOST 8
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
@@ -23,6 +24,7 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     uintptr_t first = slab->span.base + slab->fresh_bytes;
     if (run_bytes > left_bytes) run_bytes = left_bytes;
     slab->fresh_bytes += (uint32_t)run_bytes;
+    supply->fresh = true;
     supply->zero = slab->zero;
     cursor->next = first + block_bytes;
     cursor->end = first + run_bytes;
@@ -31,22 +33,26 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
 
 /* Takes blocks one by one out of the words from `at` on, as many as the cursor holds; the lowest goes out. */
 static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab, uint32_t at) {
-    unsigned size_class = slab->span.size_class, top = ACRE_READY_MOST, bottom = top;
+    unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
-    uint16_t *ready = heap->ready[size_class];
-    for (; at < slab->words; at++) {
+    uint16_t *ready = heap->ready[size_class], *bottom = ready + ACRE_READY_MOST;
+    uint32_t words = acre_slab_words_used(slab);
+    do {
         uint64_t word = slab->bits[at];
         if (word == 0) continue;
-        if (ACRE_UNLIKELY(!acre_slab_word_is_sound(slab, at, word))) acre_slab_fail_word(slab, at);
-        for (; word != 0 && bottom > 0; word &= word - 1) ready[--bottom] = (uint16_t)(at * 64 + acre_lowest_bit(word));
+        if (ACRE_UNLIKELY((word & ~acre_slab_begins(slab, at)) != 0)) acre_slab_fail_word(slab, at);
+        do *--bottom = (uint16_t)(at * 64 + acre_lowest_bit(word));
+        while ((word &= word - 1) != 0 && bottom != ready);
         slab->bits[at] = word;
-        if (bottom == 0) break;
-    }
+        if (bottom == ready) break;
+    } while (++at < words);
+    uintptr_t highest = slab->span.base + *bottom * (uintptr_t)slab->unit_bytes;
+    if (ACRE_UNLIKELY(highest - slab->span.base >= slab->fresh_bytes)) acre_slab_fail_inside("free", slab, highest);
     heap->supply[size_class].word = at;
     cursor->base = slab->span.base;
-    cursor->bottom = bottom;
-    cursor->top = --top;
-    return (void *)(slab->span.base + (uintptr_t)ready[top] * slab->unit_bytes);
+    cursor->bottom = (uint32_t)(bottom - ready);
+    cursor->top = ACRE_READY_MOST - 1;
+    return (void *)(slab->span.base + (uintptr_t)ready[ACRE_READY_MOST - 1] * slab->unit_bytes);
 }
 
 /* Takes blocks out of the slab from word `at` on, which has some: its first run if that is long, else scattered ones.
@@ -159,35 +165,16 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
     if (slab == NULL) return refill_after_pass(heap, size_class);
-    uint32_t at = supply->word, words = slab->words;
+    uint32_t at = supply->word, words = acre_slab_words_used(slab);
     if (slab->armed - slab->span.countdown >= RESTART_FREES || words == 1) {
         at = 0;
         slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     }
-    for (; at < words; at++) {
-        if (slab->bits[at] == 0) continue;
-        supply->word = at;
-        supply->zero = false;
-        return take_blocks(heap, slab, at);
-    }
+    while (at < words && slab->bits[at] == 0) at++;
     supply->word = at;
-    return refill_after_pass(heap, size_class);
-}
-
-void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
-    struct acre_cursor *cursor = &heap->cursor[size_class];
-    void *block;
-    if (cursor->next != cursor->end) {
-        block = (void *)cursor->next;
-        cursor->next += acre_class_bytes(size_class);
-    } else if (cursor->top != cursor->bottom) {
-        size_t unit_bytes = acre_class_is_small(size_class) ? ACRE_ALIGNMENT : acre_class_bytes(size_class);
-        block = (void *)(cursor->base + heap->ready[size_class][--cursor->top] * unit_bytes);
-    } else {
-        block = acre_heap_refill(heap, size_class);
-    }
-    *zero = heap->supply[size_class].zero;
-    return block;
+    if (at >= words) return refill_after_pass(heap, size_class);
+    supply->fresh = supply->zero = false;
+    return take_blocks(heap, slab, at);
 }
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. */
@@ -250,13 +237,18 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
 }
 
-/* Counted only as far as it matters. */
-static unsigned partial_count(const struct acre_supply *supply) {
+/* Slabs worth a look that are more than a heap should keep go to the depot, the oldest first: two at a time, since a
+ * thread that was alone until now may have many. */
+static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     unsigned count = 0;
-    for (const struct acre_node *node = supply->partial.next; node != &supply->partial && count < STOCK_MOST;
+    if (acre_heap_is_alone()) return;
+    for (struct acre_node *node = supply->partial.next; node != &supply->partial && count < STOCK_MOST + 2;
          node = node->next)
         count++;
-    return count;
+    for (; count > STOCK_MOST; count--) {
+        struct acre_slab *slab = first_partial(heap, supply);
+        acre_heap_share(heap, slab, acre_slab_free_now(slab));
+    }
 }
 
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
@@ -264,12 +256,11 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
     uint32_t worth = acre_slab_worth(slab);
     if (free_blocks == slab->total) {
         settle_empty(heap, slab);
-    } else if (free_blocks >= worth && partial_count(supply) >= STOCK_MOST) {
-        acre_heap_share(heap, slab);
     } else if (free_blocks >= worth) {
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));
         acre_list_push_back(&supply->partial, &slab->node);
+        share_surplus(heap, supply);
     } else {
         slab->span.state = ACRE_SLAB_WAITING;
         acre_slab_arm(slab, free_blocks, (int32_t)(worth - free_blocks));

@@ -42,8 +42,8 @@ void acre_remote_flush(struct acre_heap *heap) {
         send_slot(&heap->outbox, slot);
 }
 
-void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t bit) {
-    uint32_t number = acre_slab_number(slab, bit), word = number / 64;
+void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t number) {
+    uint32_t word = number / 64;
     uint64_t mask = UINT64_C(1) << number % 64;
     if (heap == NULL) {
         send(slab, word, mask);
@@ -57,7 +57,7 @@ void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t b
         outbox->slot[slot].word = word;
         outbox->slot[slot].bits = 0;
     }
-    if ((outbox->slot[slot].bits & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, bit));
+    if ((outbox->slot[slot].bits & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, number));
     outbox->slot[slot].bits |= mask;
     if (++outbox->unsent >= ACRE_OUTBOX_MOST) acre_remote_flush(heap);
 }

@@ -123,11 +123,11 @@ void acre_count_child(void) {
 
 /* Where the bytes asked for a small or medium block are kept; NULL when there was no memory for it. */
 static uint16_t *asked_place(struct acre_slab *slab, uintptr_t address, bool make) {
-    uint32_t bit = acre_slab_bit(slab, address);
-    if (bit == ACRE_NO_BIT) return NULL;
+    uint32_t number = acre_slab_find(slab, address);
+    if (number == ACRE_NO_BLOCK) return NULL;
     if (slab->asked == NULL && make)
         slab->asked = acre_metadata_take(ACRE_RECORD_ASKED, ACRE_SMALL_WORDS * 64 * sizeof(uint16_t));
-    return slab->asked == NULL ? NULL : &slab->asked[bit];
+    return slab->asked == NULL ? NULL : &slab->asked[number];
 }
 
 size_t acre_count_asked(void *block) {

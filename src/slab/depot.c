@@ -9,11 +9,11 @@ void acre_depot_start(struct acre_depot *depot, struct acre_page_heap *pages) {
     }
 }
 
-void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab) {
+void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t free_blocks) {
     unsigned size_class = slab->span.size_class;
     acre_lock(&depot->lock);
     slab->span.state = ACRE_SLAB_SHARED;
-    acre_slab_arm(slab, acre_slab_count_free(slab), ACRE_COUNTDOWN_FAR);
+    acre_slab_arm(slab, free_blocks, ACRE_COUNTDOWN_FAR);
     acre_list_push_back(&depot->shared[size_class], &slab->node);
     atomic_fetch_add_explicit(&depot->count[size_class], 1, memory_order_relaxed);
     atomic_store(acre_slab_owner(slab), ACRE_OWNER_SHARED);
@@ -39,19 +39,16 @@ struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class)
     return slab;
 }
 
-static void set_free(struct acre_slab *slab, uint32_t bit) {
-    uint64_t mask = UINT64_C(1) << bit % 64;
-    if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, bit));
-    slab->bits[bit / 64] |= mask;
-    slab->free_at_arm++;
-}
-
-enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t bit) {
+enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number) {
     enum acre_depot_answer answer = ACRE_DEPOT_NOT_SHARED;
     acre_lock(&depot->lock);
     if (atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED) {
-        slab->free_at_arm += (int32_t)acre_slab_collect(slab);
-        if (bit != ACRE_NO_BIT) set_free(slab, bit);
+        if (number == ACRE_NO_BLOCK) {
+            slab->free_at_arm += (int32_t)acre_slab_collect(slab);
+        } else {
+            acre_slab_set_free(slab, number);
+            slab->free_at_arm++;
+        }
         answer = slab->free_at_arm == slab->total ? ACRE_DEPOT_EMPTIED : ACRE_DEPOT_DONE;
         if (answer == ACRE_DEPOT_EMPTIED) take_out(depot, slab);
     }

@@ -12,13 +12,13 @@ struct acre_depot {
 };
 
 void acre_depot_start(struct acre_depot *depot, struct acre_page_heap *pages);
-/* The caller's slab becomes SHARED. */
-void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab);
+/* The caller's slab, with this many free blocks, becomes SHARED. */
+void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t free_blocks);
 /* A slab of the class for the caller to own; NULL when there is none. */
 struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class);
-/* If the slab is still SHARED: collects its remote frees, and frees the block of `bit` (ACRE_NO_BIT: none) where it
- * is. EMPTIED: it has no live block left, is off the list, and is the caller's to destroy. */
+/* If the slab is still SHARED: frees the block of this number where it is, or collects the slab's remote frees
+ * (ACRE_NO_BLOCK). EMPTIED: it has no live block left, is off the list, and is the caller's to destroy. */
 enum acre_depot_answer { ACRE_DEPOT_NOT_SHARED, ACRE_DEPOT_DONE, ACRE_DEPOT_EMPTIED };
-enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t bit);
+enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number);
 
 #endif

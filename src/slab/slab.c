@@ -28,13 +28,13 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->span.size_class = (uint8_t)size_class;
     slab->span.state = 0;
     slab->total = (uint16_t)(span_bytes / block_bytes);
-    slab->unit_bytes = small ? 16 : (uint32_t)block_bytes;
+    slab->unit_bytes = (uint32_t)acre_class_unit_bytes(size_class);
     slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
     slab->words = small ? ACRE_SMALL_WORDS : 1;
     slab->pattern = every(slab->stride);
     slab->reciprocal = ((UINT32_C(1) << ACRE_RECIPROCAL_SHIFT) + slab->stride - 1) / slab->stride;
-    uint32_t unit = slab->unit_bytes / (uint32_t)ACRE_ALIGNMENT;
-    slab->unit_reciprocal = ((UINT32_C(1) << ACRE_UNIT_RECIPROCAL_SHIFT) + unit - 1) / unit;
+    uint32_t steps = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
+    slab->block_reciprocal = ((UINT32_C(1) << ACRE_BLOCK_RECIPROCAL_SHIFT) + steps - 1) / steps;
     slab->end_bytes = (uint32_t)(slab->total * block_bytes);
 }
 
@@ -45,6 +45,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     slab->queue_next = NULL;
     slab->armed = slab->free_at_arm = 0;
     slab->fresh_bytes = 0;
+    slab->zero = false;
     slab->asked = NULL;
     slab->span.countdown = ACRE_COUNTDOWN_FAR;
     slab->span.flags = 0;
@@ -63,14 +64,16 @@ struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_c
     if (slab == NULL) return NULL;
     set_shape(slab, size_class);
     clear(slab, heap);
+    /* Before the slab can be found in the page heap: the child of a fork hands on what it finds there of others. */
+    atomic_store(acre_slab_owner(slab), acre_thread_pointer());
     struct acre_span_place place = acre_page_heap_take_span(pages, acre_class_granules(size_class), &slab->span);
     if (place.base == 0) {
+        atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
         acre_metadata_give(record_kind(slab), slab);
         return NULL;
     }
     slab->chunk = place.chunk;
     slab->zero = place.dirty == 0;
-    atomic_store(acre_slab_owner(slab), acre_thread_pointer());
     atomic_store(&slab->queued, 0);
     return slab;
 }
@@ -94,17 +97,6 @@ bool acre_slab_unqueue(struct acre_slab *slab) {
     return !dead;
 }
 
-static uintptr_t address_of(const struct acre_slab *slab, uint32_t number) {
-    return slab->span.base + number * acre_slab_block_bytes(slab);
-}
-
-static void collect_block(struct acre_slab *slab, uint32_t number) {
-    uint32_t bit = number * slab->stride;
-    uint64_t mask = UINT64_C(1) << bit % 64;
-    if ((slab->bits[bit / 64] & mask) != 0) acre_slab_fail_double("free", slab, address_of(slab, number));
-    slab->bits[bit / 64] |= mask;
-}
-
 uint32_t acre_slab_collect(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     uint32_t count = 0, words = acre_slab_remote_words(slab);
@@ -112,21 +104,21 @@ uint32_t acre_slab_collect(struct acre_slab *slab) {
         if (atomic_load_explicit(&remote[word], memory_order_relaxed) == 0) continue;
         uint64_t blocks = atomic_exchange_explicit(&remote[word], 0, memory_order_acquire);
         count += acre_count_bits(blocks);
-        for (; blocks != 0; blocks &= blocks - 1) collect_block(slab, word * 64 + acre_lowest_bit(blocks));
+        for (; blocks != 0; blocks &= blocks - 1) acre_slab_set_free(slab, word * 64 + acre_lowest_bit(blocks));
     }
     if (atomic_load_explicit(&slab->remote_list, memory_order_relaxed) == 0) return count;
     for (uintptr_t block = atomic_exchange(&slab->remote_list, 0), next; block != 0; block = next, count++) {
         next = *(uintptr_t *)block;
-        uint32_t bit = acre_slab_bit(slab, block);
-        if (bit == ACRE_NO_BIT) acre_fail("a freed block was written to in slab %p", (void *)slab->span.base);
-        collect_block(slab, acre_slab_number(slab, bit));
+        uint32_t number = acre_slab_find(slab, block);
+        if (number == ACRE_NO_BLOCK) acre_fail("a freed block was written to in slab %p", (void *)slab->span.base);
+        acre_slab_set_free(slab, number);
     }
     return count;
 }
 
 uint32_t acre_slab_count_free(const struct acre_slab *slab) {
-    uint32_t count = 0;
-    for (uint32_t word = 0; word < slab->words; word++) {
+    uint32_t count = 0, words = acre_slab_words_used(slab);
+    for (uint32_t word = 0; word < words; word++) {
         if (slab->bits[word] != 0) count += acre_count_bits(slab->bits[word]);
     }
     return count + (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
@@ -144,7 +136,7 @@ static _Atomic uint64_t *make_remote(struct acre_slab *slab) {
 /* Without memory for the bitmap the blocks themselves hold the list: slow, rare, and nothing is lost. */
 static void list_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks) {
     for (; blocks != 0; blocks &= blocks - 1) {
-        uintptr_t block = address_of(slab, word * 64 + acre_lowest_bit(blocks));
+        uintptr_t block = acre_slab_block(slab, word * 64 + acre_lowest_bit(blocks));
         uintptr_t first = atomic_load(&slab->remote_list);
         do *(uintptr_t *)block = first;
         while (!atomic_compare_exchange_weak(&slab->remote_list, &first, block));
@@ -159,14 +151,14 @@ void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t block
         return;
     }
     uint64_t twice = atomic_fetch_or(&remote[word], blocks) & blocks;
-    if (twice != 0) acre_slab_fail_double("free", slab, address_of(slab, word * 64 + acre_lowest_bit(twice)));
+    if (twice != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
 }
 
 _Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word) {
     uint64_t bits = slab->bits[word];
     for (; bits != 0; bits &= bits - 1) {
         uintptr_t address = slab->span.base + (uintptr_t)(word * 64 + acre_lowest_bit(bits)) * slab->unit_bytes;
-        if (acre_slab_bit(slab, address) == ACRE_NO_BIT || address - slab->span.base >= slab->fresh_bytes)
+        if (acre_slab_find(slab, address) == ACRE_NO_BLOCK || address - slab->span.base >= slab->fresh_bytes)
             acre_slab_fail_inside("free", slab, address);
     }
     acre_fail("the books of slab %p are wrong", (void *)slab->span.base);

@@ -70,9 +70,9 @@ struct acre_slab {
     uint8_t stride;       /* bits from block to block */
     uint8_t words;
     bool zero;            /* fresh blocks read as zeros */
-    uint32_t unit_reciprocal; /* of unit_bytes / 16, for acre_slab_bit */
+    uint32_t block_reciprocal; /* of a block in steps of 16 bytes, for acre_slab_find */
     uint64_t pattern;             /* bits 0, stride, 2 * stride, ... */
-    uint16_t *asked;              /* counting build: bytes asked for, by bit */
+    uint16_t *asked;              /* counting build: bytes asked for, by number */
     _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
     uint64_t bits[]; /* at a fixed place: the fast path of free knows it */
 };
@@ -102,8 +102,12 @@ ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) {
     return (size_t)slab->stride * slab->unit_bytes;
 }
 
-ACRE_INLINE uintptr_t acre_slab_block(const struct acre_slab *slab, uint32_t bit) {
-    return slab->span.base + (uintptr_t)bit * slab->unit_bytes;
+ACRE_INLINE uintptr_t acre_slab_block(const struct acre_slab *slab, uint32_t number) {
+    return slab->span.base + number * acre_slab_block_bytes(slab);
+}
+ACRE_INLINE bool acre_slab_is_free(const struct acre_slab *slab, uint32_t number) {
+    uint32_t bit = number * slab->stride;
+    return (slab->bits[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 /* Owner: moves remote frees into bits; how many. A block that is free twice over ends the program. */
@@ -131,15 +135,26 @@ ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit
 ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit) {
     return bit - acre_slab_number(slab, bit) * slab->stride;
 }
-#define ACRE_NO_BIT UINT32_MAX
-/* The bit of the block that begins at this address, or ACRE_NO_BIT when none does (misaligned, inside a block, behind
- * the last one). Exact for the 256 KiB of a medium slab, too. */
-#define ACRE_UNIT_RECIPROCAL_SHIFT 26
-ACRE_INLINE uint32_t acre_slab_bit(const struct acre_slab *slab, uintptr_t address) {
+/* Words that may have bits: up to `fresh`. */
+ACRE_INLINE uint32_t acre_slab_words_used(const struct acre_slab *slab) {
+    return (uint32_t)acre_min(slab->words, (slab->fresh_bytes + 64u * ACRE_ALIGNMENT - 1) / (64u * ACRE_ALIGNMENT));
+}
+/* The bits of a word where blocks begin. The first is that of the first block that begins at the word's first bit or
+ * behind it. */
+ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t word) {
+    uint32_t first_bit = word * 64u;
+    return slab->pattern << (acre_slab_number(slab, first_bit + slab->stride - 1) * slab->stride - first_bit);
+}
+#define ACRE_NO_BLOCK UINT32_MAX
+#define ACRE_BLOCK_RECIPROCAL_SHIFT 26
+/* The number of the block that begins at this address, or ACRE_NO_BLOCK when none does (misaligned, inside a block,
+ * behind the last one). Without a division: exact for the 256 KiB of a medium slab, too. */
+ACRE_INLINE uint32_t acre_slab_find(const struct acre_slab *slab, uintptr_t address) {
     uintptr_t offset = address - slab->span.base;
-    if (offset >= slab->end_bytes) return ACRE_NO_BIT;
-    uint32_t bit = (uint32_t)((offset / ACRE_ALIGNMENT) * slab->unit_reciprocal >> ACRE_UNIT_RECIPROCAL_SHIFT);
-    return bit * slab->unit_bytes == offset && acre_slab_phase(slab, bit) == 0 ? bit : ACRE_NO_BIT;
+    if (offset >= slab->end_bytes) return ACRE_NO_BLOCK;
+    uint32_t number =
+        (uint32_t)((offset / ACRE_ALIGNMENT) * slab->block_reciprocal >> ACRE_BLOCK_RECIPROCAL_SHIFT);
+    return number * acre_slab_block_bytes(slab) == offset ? number : ACRE_NO_BLOCK;
 }
 /* Words of `remote`. */
 ACRE_INLINE uint32_t acre_slab_remote_words(const struct acre_slab *slab) { return (slab->total + 63u) / 64; }
@@ -160,6 +175,14 @@ _Noreturn ACRE_COLD void acre_slab_fail_word(const struct acre_slab *slab, uint3
 /* For a block that is free twice or was never handed out: one line and abort. */
 _Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address);
 _Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address);
+
+/* Owner, or who holds the depot's lock: sets the block's bit. One that was freed before ends the program. */
+ACRE_INLINE void acre_slab_set_free(struct acre_slab *slab, uint32_t number) {
+    uint32_t bit = number * slab->stride;
+    if (ACRE_UNLIKELY(acre_slab_is_free(slab, number)))
+        acre_slab_fail_double("free", slab, acre_slab_block(slab, number));
+    slab->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+}
 
 bool acre_slab_is_valid(struct acre_slab *slab);
 

@@ -32,10 +32,13 @@ static void create(void **state) {
         assert_ptr_equal(acre_map_find(base + slab->end_bytes - 1), &slab->span);
         assert_true(*acre_slab_owner(slab) == acre_thread_pointer());
         for (uint32_t offset = 0; offset < slab->end_bytes + 64; offset += 8) {
-            uint32_t bit = acre_slab_bit(slab, base + offset);
+            uint32_t number = acre_slab_find(slab, base + offset);
             bool begins = offset % block_bytes == 0 && offset < slab->end_bytes;
-            assert_int_equal(bit != ACRE_NO_BIT, begins);
-            if (begins) assert_int_equal(acre_slab_block(slab, bit), base + offset);
+            assert_int_equal(number, begins ? offset / block_bytes : ACRE_NO_BLOCK);
+            if (!begins) continue;
+            assert_int_equal(acre_slab_block(slab, number), base + offset);
+            assert_int_equal(acre_slab_number(slab, number * slab->stride), number);
+            assert_true((acre_slab_begins(slab, number * slab->stride / 64) >> number * slab->stride % 64 & 1) != 0);
         }
         acre_slab_destroy(pages(), slab);
         assert_int_equal(acre_map_find(base)->kind == ACRE_SPAN_SMALL, 0);
@@ -133,7 +136,7 @@ static void refill(void **state) {
         for (block[0] = first; count < slab->total; count++) {
             block[count] = (uintptr_t)acre_heap_take(heap, size_class, &zero);
             assert_ptr_equal(acre_map_find(block[count]), &slab->span);
-            assert_true(acre_slab_bit(slab, block[count]) != ACRE_NO_BIT);
+            assert_true(acre_slab_find(slab, block[count]) != ACRE_NO_BLOCK);
             memset((void *)block[count], 0xee, acre_class_bytes(size_class));
         }
         assert_int_equal(acre_slab_count_free(slab), 0);
@@ -171,7 +174,7 @@ static void other_thread_frees_twice(void *context) {
 
 static void free_here_and_there(void *context) {
     struct misuse *misuse = context;
-    uint32_t number = acre_slab_number(misuse->slab, acre_slab_bit(misuse->slab, misuse->block));
+    uint32_t number = acre_slab_find(misuse->slab, misuse->block);
     acre_slab_free_remote(misuse->slab, number / 64, UINT64_C(1) << number % 64);
     acre_heap_free(misuse->slab, misuse->block);
     acre_slab_collect(misuse->slab);
