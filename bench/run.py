@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True  # the repository stays clean
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from suite import allocators, figures, measure, plot, programs, tables, workloads  # noqa: E402
+from suite import allocators, figures, measure, plot, programs, system_calls, tables, workloads  # noqa: E402
 from suite.paths import built  # noqa: E402
 
 QUICK_ROUNDS, DEFAULT_ROUNDS = 2, 7
@@ -29,6 +29,7 @@ def parse_arguments():
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE.so", help="one more peer")
     parser.add_argument("--csv", metavar="FILE", help="raw samples (default: bench-samples.csv in the build folder)")
     parser.add_argument("--svg", metavar="FILE", help="also a plot of the ratios")
+    parser.add_argument("--no-system-calls", action="store_true", help="do not count the memory system calls")
     parser.add_argument("--install", action="store_true", help="as root: install missing packages first")
     parser.add_argument("--list", action="store_true", help="list the workloads and stop")
     options = parser.parse_args()
@@ -81,6 +82,16 @@ def header(options, bench, chosen):
     return "\n".join(lines + measure.describe(chosen))
 
 
+def find_tracer(options, work):
+    if options.no_system_calls:
+        return None
+    try:
+        return system_calls.Tracer(work)
+    except system_calls.Unavailable as reason:
+        print(f"bench: memory system calls are not counted: {reason}", file=sys.stderr)
+        return None
+
+
 def run(options, work):
     place = workloads.Place(work, built(options.build, "acre-bench-load"), os.path.join(HERE, "programs"))
     chosen_workloads = choose(options)
@@ -91,11 +102,26 @@ def run(options, work):
     if not any(a.name == allocators.ACRE for a in chosen):
         print("bench: no acre here, only the peers are measured", file=sys.stderr)
     bench = measure.Bench(built(options.build, "acre-bench-launch"), place)
+    tracer = find_tracer(options, work)
     print(header(options, bench, chosen), flush=True)
-    progress = measure.Progress(len(chosen_workloads) * len(chosen) * (options.rounds + 1))
+    counted = len([a for a in chosen if not a.is_null]) if tracer else 0
+    progress = measure.Progress(len(chosen_workloads) * (len(chosen) * (options.rounds + 1) + counted))
     failed = measure.check_all(bench, chosen_workloads, chosen, progress)
+    calls = system_calls.count_all(bench, chosen_workloads, chosen, failed, progress, tracer) if tracer else None
     samples = measure.all_rounds(bench, chosen_workloads, chosen, options.rounds, failed, progress)
-    return figures.Results(chosen_workloads, chosen, samples, failed)
+    return figures.Results(chosen_workloads, chosen, samples, failed, calls)
+
+
+def write_files(options, results):
+    path = options.csv or os.path.join(options.build, "bench-samples.csv")
+    tables.write_csv(path, results)
+    print(f"\nraw samples: {path}")
+    if results.calls.counts:
+        stem, suffix = os.path.splitext(path)
+        tables.write_calls_csv(f"{stem}-system-calls{suffix}", results)
+        print(f"system calls by name: {stem}-system-calls{suffix}")
+    if options.svg:
+        plot.write_svg(options.svg, results)
 
 
 def main():
@@ -105,18 +131,15 @@ def main():
         for workload in choose(options):
             print(f"{workload.kind}/{workload.name}")
         return 0
+    measure.end_tidily()
     with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
         try:
             results = run(options, work)
         except allocators.BrokenPreload as problem:
             sys.exit(f"bench: {problem}")
     print(tables.report(results))
-    path = options.csv or os.path.join(options.build, "bench-samples.csv")
-    tables.write_csv(path, results)
-    print(f"\nraw samples: {path}")
-    if options.svg:
-        plot.write_svg(options.svg, results)
-    return 1 if any(name == allocators.ACRE for _, name in results.failed) else 0
+    write_files(options, results)
+    return 1 if any(name == allocators.ACRE for _, name in [*results.failed, *results.calls.failed]) else 0
 
 
 if __name__ == "__main__":

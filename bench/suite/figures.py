@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from suite.allocators import ACRE, GLIBC
+from suite.system_calls import Counts
 from suite.workloads import LOOP, PROGRAM
 
 METRICS = [
@@ -13,7 +14,14 @@ METRICS = [
     ("peak", "peak resident memory", "MiB"),
     ("minor", "minor page faults", ""),
 ]
-SUBSETS = [("loops", LOOP), ("programs", PROGRAM), ("all", None)]
+SUBSETS = [
+    ("loops, 1 thread", lambda workload: workload.kind == LOOP and not workload.threaded),
+    ("loops, threads", lambda workload: workload.kind == LOOP and workload.threaded),
+    ("programs", lambda workload: workload.kind == PROGRAM),
+    ("all", lambda workload: True),
+]
+# acre is "not the best" where it is above this much of the best peer: smaller differences are no one's concern
+NOT_BEST = [("cpu", "CPU time", 1.10), ("peak", "peak", 1.25)]
 
 
 @dataclass
@@ -54,9 +62,13 @@ def geometric_mean(values):
 
 
 class Results:
-    def __init__(self, workloads, chosen, samples, failed):
+    def __init__(self, workloads, chosen, samples, failed, calls=None):
         self.workloads, self.allocators, self.failed = workloads, chosen, failed
-        self.samples = samples
+        self.samples, self.calls = samples, calls or Counts()
+
+    def peers(self):
+        """Whatever is not ours; glibc counts as a peer."""
+        return [a.name for a in self.allocators if a.name != ACRE and not a.is_null]
 
     def ratio(self, workload, allocator, metric, base=GLIBC):
         return ratio(self.samples.get((workload.name, allocator)), self.samples.get((workload.name, base)), metric)
@@ -66,22 +78,30 @@ class Results:
         return median(samples, metric) if samples else None
 
     def best_peer(self, workload, metric):
-        """(ratio to glibc, name) of the best that is not ours; glibc counts as a peer."""
-        found = [(r.value, a.name) for a in self.allocators if a.name != ACRE and not a.is_null
-                 for r in [self.ratio(workload, a.name, metric)] if r]
+        """(ratio to glibc, name) of the best that is not ours."""
+        found = [(r.value, name) for name in self.peers() for r in [self.ratio(workload, name, metric)] if r]
         return min(found) if found else None
 
-    def subset(self, kind):
-        return [w for w in self.workloads if kind is None or w.kind == kind]
+    def not_best(self, metric, limit):
+        """[(workload, best peer, acre's ratio to it)] where that is above the limit."""
+        best = [(w, self.best_peer(w, metric)) for w in self.workloads]
+        found = [(w, b[1], self.ratio(w, ACRE, metric, b[1])) for w, b in best if b]
+        return [(w, name, r) for w, name, r in found if r and r.value > limit]
 
-    def mean(self, allocator, metric, kind, base=GLIBC):
-        ratios = [self.ratio(w, allocator, metric, base) for w in self.subset(kind)]
+    def mean(self, allocator, metric, workloads, base=GLIBC):
+        ratios = [self.ratio(w, allocator, metric, base) for w in workloads]
         return geometric_mean([r.value for r in ratios if r])
 
-    def mean_of_best(self, metric, kind):
+    def mean_of_best(self, metric, workloads):
         """The envelope: the best peer of each workload taken separately."""
-        best = [self.best_peer(w, metric) for w in self.subset(kind)]
+        best = [self.best_peer(w, metric) for w in workloads]
         return geometric_mean([b[0] for b in best if b])
+
+    def best_mean(self, metric, workloads):
+        """(acre's mean divided by the peer's, name) of the single peer with the smallest mean. A peer that failed
+        somewhere is compared with acre over the workloads that both ended."""
+        found = [(mean, name) for name in self.peers() for mean in [self.mean(ACRE, metric, workloads, name)] if mean]
+        return max(found) if found else None
 
     def null_pair(self):
         null = next((a.name for a in self.allocators if a.is_null), None)

@@ -14,6 +14,14 @@ from suite import allocators
 SAMPLE_LIMIT_S = 120
 
 
+def end_tidily():
+    """Ctrl-C and kill both end by an exception, so that what runs is ended and the work folder goes."""
+    def stop(number, _):
+        sys.exit(128 + number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
 class Failure(Exception):
     """A workload did not end well under an allocator."""
 
@@ -53,17 +61,17 @@ class Bench:
         """What the launcher adds to every peak: the peak of a command that cannot be executed."""
         return parse_sample(subprocess.run([self.launcher, "/"], capture_output=True, text=True, check=True).stdout).peak
 
-    def launch_line(self, workload, allocator, output, extra, repeats):
+    def launch_line(self, workload, allocator, output, extra, repeats, tracer):
         preload = allocator.preload or (allocator.library if workload.own_malloc else "")
         entries = {**workload.environment, **extra, **({"LD_PRELOAD": preload} if preload else {})}
-        line = [self.launcher, "-o", output, "-r", str(repeats)]
-        for name, value in entries.items():
-            line += ["-e", f"{name}={value}"]
+        line = [self.launcher, "-o", output, "-r", str(repeats), *tracer]
+        for name, value in entries.items():  # a tracer sets them for the command only, not for itself
+            line += ["-E" if tracer else "-e", f"{name}={value}"]
         return line + workload.command(self.place)
 
-    def run(self, workload, allocator, output="/dev/null", extra=None, repeats=None):
+    def run(self, workload, allocator, output="/dev/null", extra=None, repeats=None, tracer=()):
         """One sample. A group of its own, so that all of it can be ended when it takes too long."""
-        line = self.launch_line(workload, allocator, output, extra or {}, repeats or workload.repeats)
+        line = self.launch_line(workload, allocator, output, extra or {}, repeats or workload.repeats, tracer)
         if workload.before:
             workload.before(self.place)
         process = subprocess.Popen(line, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

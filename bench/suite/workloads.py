@@ -26,6 +26,7 @@ class Workload:
     name: str
     kind: str
     command: Callable[[Place], list]
+    threaded: bool = False  # of a loop: is about threads that take and free at the same time
     packages: tuple = ()
     environment: dict = field(default_factory=dict)
     repeats: int = 1  # for what is too short to measure once
@@ -40,8 +41,9 @@ def find_executable(name):
     return shutil.which(name, path="/usr/bin:/bin:/usr/sbin") or shutil.which(name)
 
 
-def loop(name, *arguments, repeats=1, label=None):
-    return Workload(label or name, LOOP, lambda place: [place.load_program, name, *arguments], repeats=repeats)
+def loop(name, *arguments, repeats=1, label=None, threaded=False):
+    return Workload(label or name, LOOP, lambda place: [place.load_program, name, *arguments], threaded=threaded,
+                    repeats=repeats)
 
 
 # What each stands for and what it cannot show is in the comment of its source file, load/NAME.c.
@@ -50,7 +52,7 @@ LOOPS = [
     loop("lifo"),
     loop("fifo"),
     loop("random"),
-    loop("random", "--threads", "4", "--count", "5000000", label="random-4"),
+    loop("random", "--threads", "4", "--count", "5000000", label="random-4", threaded=True),
     loop("phases"),
     loop("vectors"),
     loop("strings"),
@@ -59,12 +61,12 @@ LOOPS = [
     loop("aligned"),
     loop("medium"),
     loop("huge"),
-    loop("passing"),
-    loop("server"),
-    loop("churn"),
+    loop("passing", threaded=True),
+    loop("server", threaded=True),
+    loop("churn", threaded=True),
     loop("trees"),
-    loop("sharing-active"),
-    loop("sharing-passive"),
+    loop("sharing-active", threaded=True),
+    loop("sharing-passive", threaded=True),
     loop("start", repeats=500),
 ]
 
