@@ -12,7 +12,7 @@ needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-ser
 needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 needs_bench := $(needs_programs) valgrind libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 
-.PHONY: all build-release try check bench install clean help
+.PHONY: all build-release try check bench bench-limit install clean help
 all: build-release
 
 build-release:
@@ -34,6 +34,11 @@ bench:
 	python3 bench/run.py --build build
 	python3 bench/instructions.py --build build
 
+bench-limit:
+	@packaging/need.sh $(needs_build) $(needs_bench)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/limit.py --build build
+
 install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
@@ -41,10 +46,11 @@ clean:
 	rm -rf build build-debug build-clang build-asan build-aarch64
 
 help:
-	@echo 'make           build into build/ (Release)'
-	@echo 'make try       build, then run a real program on acre and show what it did with memory'
-	@echo 'make check     every build and every test'
-	@echo 'make bench     build, then the benchmark against glibc and the peers'
-	@echo 'make install   install under PREFIX (/usr/local), staged in DESTDIR if that is set'
-	@echo 'make clean     remove the build folders'
-	@echo 'try, check and bench install missing Debian packages when they run as root, else say which.'
+	@echo 'make              build into build/ (Release)'
+	@echo 'make try          build, then run a real program on acre and show what it did with memory'
+	@echo 'make check        every build and every test'
+	@echo 'make bench        build, then the benchmark against glibc and the peers'
+	@echo 'make bench-limit  build, then how far acre and the peers are from the least possible'
+	@echo 'make install      install under PREFIX (/usr/local), staged in DESTDIR if that is set'
+	@echo 'make clean        remove the build folders'
+	@echo 'try, check and both benches install missing Debian packages when they run as root, else say which.'

@@ -110,5 +110,6 @@ uint64_t load_trees(const struct load_options *options);
 uint64_t load_sharing_active(const struct load_options *options);
 uint64_t load_sharing_passive(const struct load_options *options);
 uint64_t load_start(const struct load_options *options);
+uint64_t load_bare(const struct load_options *options);
 
 #endif

@@ -36,6 +36,7 @@ const struct load load_table[] = {
     {"sharing-active", "two threads' own small blocks, written hard", {1500000, 2, 0, 1}, 0, load_sharing_active},
     {"sharing-passive", "small blocks handed over, freed, taken anew", {1500000, 2, 0, 1}, 0, load_sharing_passive},
     {"start", "one block and out", {1, 1, 0, 1}, 1, load_start},
+    {"bare", "pairs on a bare list, without an allocator", {130000000, 1, 0, 1}, 1, load_bare},
 };
 const size_t load_table_length = sizeof load_table / sizeof load_table[0];
 
