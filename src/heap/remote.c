@@ -59,7 +59,10 @@ void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t n
     }
     if ((outbox->slot[slot].bits & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, number));
     outbox->slot[slot].bits |= mask;
-    if (++outbox->unsent >= ACRE_OUTBOX_MOST) acre_remote_flush(heap);
+    if (++outbox->unsent < ACRE_OUTBOX_MOST) return;
+    acre_remote_flush(heap);
+    /* A thread that frees and seldom allocates looks at what others freed of its slabs here. */
+    if (atomic_load_explicit(&heap->queue, memory_order_relaxed) != NULL) acre_remote_drain(heap);
 }
 
 static void collect_mine(struct acre_heap *heap, struct acre_slab *slab) {
