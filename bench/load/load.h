@@ -111,5 +111,8 @@ uint64_t load_sharing_active(const struct load_options *options);
 uint64_t load_sharing_passive(const struct load_options *options);
 uint64_t load_start(const struct load_options *options);
 uint64_t load_bare(const struct load_options *options);
+uint64_t load_scale(const struct load_options *options);
+
+extern unsigned scale_sizes; /* --sizes: of scale alone; 0 where it is not given */
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * acre-bench-load: the benchmark's loops, by name.
  *
- *   acre-bench-load NAME [--count N] [--threads N] [--live MIB] [--seed N]
+ *   acre-bench-load NAME [--count N] [--threads N] [--live MIB] [--seed N] [--sizes N]
  *   acre-bench-load --list       names and what they are
  *   acre-bench-load --provider   the file that malloc comes from, and one line each for its relatives
  */
@@ -37,6 +37,7 @@ const struct load load_table[] = {
     {"sharing-passive", "small blocks handed over, freed, taken anew", {1500000, 2, 0, 1}, 0, load_sharing_passive},
     {"start", "one block and out", {1, 1, 0, 1}, 1, load_start},
     {"bare", "pairs on a bare list, without an allocator", {130000000, 1, 0, 1}, 1, load_bare},
+    {"scale", "a heap is filled, then replaced at random, timed", {4000000, 1, 16 * MIB, 1}, 0, load_scale},
 };
 const size_t load_table_length = sizeof load_table / sizeof load_table[0];
 
@@ -71,7 +72,7 @@ static int provider(void)
 
 static int usage(void)
 {
-    fputs("usage: acre-bench-load NAME [--count N] [--threads N] [--live MIB] [--seed N]\n"
+    fputs("usage: acre-bench-load NAME [--count N] [--threads N] [--live MIB] [--seed N] [--sizes N]\n"
           "       acre-bench-load --list | --provider\n", stderr);
     return 2;
 }
@@ -89,6 +90,7 @@ static int parse(int argc, char **argv, struct load_options *options)
                                           {"threads", required_argument, NULL, 't'},
                                           {"live", required_argument, NULL, 'l'},
                                           {"seed", required_argument, NULL, 's'},
+                                          {"sizes", required_argument, NULL, 'z'},
                                           {NULL, 0, NULL, 0}};
     int option;
     uint64_t value;
@@ -101,6 +103,8 @@ static int parse(int argc, char **argv, struct load_options *options)
             options->threads = (unsigned)value;
         else if (option == 'l')
             options->live_bytes = value * MIB;
+        else if (option == 'z')
+            scale_sizes = (unsigned)value;
         else
             options->seed = value;
     }
