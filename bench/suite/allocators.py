@@ -53,8 +53,9 @@ def checked_provider(load_program, preload):
 
 
 def package_version(package):
-    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    """Of a package that is installed for several architectures, which all have one version, one."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version} ", package], capture_output=True, text=True, check=False)
+    return done.stdout.split()[0] if done.returncode == 0 and done.stdout.strip() else ""
 
 
 def file_version(path):
