@@ -10,9 +10,10 @@ needs_build := gcc g++ cmake pkg-config libjansson-dev libelf-dev libcmocka-dev 
 needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-server redis-tools binutils procps \
   util-linux
 needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-needs_bench := $(needs_programs) valgrind libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
+needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
+needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check bench bench-limit install clean help
+.PHONY: all build-release try check bench bench-limit bench-scale install clean help
 all: build-release
 
 build-release:
@@ -39,6 +40,11 @@ bench-limit:
 	@$(MAKE) --no-print-directory build-release
 	python3 bench/limit.py --build build
 
+bench-scale:
+	@packaging/need.sh $(needs_build) $(needs_peers)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/scale.py --build build
+
 install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
@@ -51,6 +57,7 @@ help:
 	@echo 'make check        every build and every test'
 	@echo 'make bench        build, then the benchmark against glibc and the peers'
 	@echo 'make bench-limit  build, then how far acre and the peers are from the least possible'
+	@echo 'make bench-scale  build, then curves: cost against threads, heap size, number of sizes'
 	@echo 'make install      install under PREFIX (/usr/local), staged in DESTDIR if that is set'
 	@echo 'make clean        remove the build folders'
-	@echo 'try, check and both benches install missing Debian packages when they run as root, else say which.'
+	@echo 'try, check and the benches install missing Debian packages when they run as root, else say which.'

@@ -2,17 +2,14 @@
 """The benchmark: loops and whole programs on acre, glibc and the peers, interleaved in one run. See README.md."""
 import argparse
 import os
-import platform
-import re
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True  # the repository stays clean
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from suite import allocators, figures, measure, plot, programs, system_calls, tables, workloads  # noqa: E402
+from suite import allocators, command, figures, measure, plot, programs, system_calls, tables, workloads  # noqa: E402
 from suite.paths import built  # noqa: E402
 
 QUICK_ROUNDS, DEFAULT_ROUNDS = 2, 7
@@ -20,13 +17,10 @@ QUICK_ROUNDS, DEFAULT_ROUNDS = 2, 7
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default="build", help="build folder, with libacre.so.1 and the bench programs")
-    parser.add_argument("--acre", default="", help="another file to measure as acre")
+    command.add_allocator_options(parser)
     parser.add_argument("--rounds", type=int, help=f"how often everything runs (default {DEFAULT_ROUNDS})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds: for a look, not for figures")
     parser.add_argument("--only", default="", metavar="REGEX", help="only workloads whose kind/name matches (loop/lifo)")
-    parser.add_argument("--allocators", default="", metavar="LIST", help="only these, by name, with commas")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE.so", help="one more peer")
     parser.add_argument("--csv", metavar="FILE", help="raw samples (default: bench-samples.csv in the build folder)")
     parser.add_argument("--svg", metavar="FILE", help="also a plot of the ratios")
     parser.add_argument("--no-system-calls", action="store_true", help="do not count the memory system calls")
@@ -35,22 +29,12 @@ def parse_arguments():
     options = parser.parse_args()
     if options.rounds is None:
         options.rounds = QUICK_ROUNDS if options.quick else DEFAULT_ROUNDS
-    if options.rounds < 1:
-        parser.error("--rounds: at least 1")
-    if any("=" not in peer for peer in options.peer):
-        parser.error("--peer: NAME=FILE.so")
+    command.check_options(parser, options)
     return options
 
 
 def choose(options):
-    try:
-        pattern = re.compile(options.only)
-    except re.error as error:
-        sys.exit(f"bench: --only: {error}")
-    chosen = [w for w in workloads.LOOPS + programs.PROGRAMS if pattern.search(f"{w.kind}/{w.name}")]
-    if not chosen:
-        sys.exit(f"bench: no workload matches {options.only}")
-    return chosen
+    return command.matching(options.only, workloads.LOOPS + programs.PROGRAMS, lambda w: f"{w.kind}/{w.name}")
 
 
 def settle_packages(options, chosen, missing_peers):
@@ -60,26 +44,11 @@ def settle_packages(options, chosen, missing_peers):
     if packages and options.install and os.geteuid() == 0:
         workloads.install(packages)
         return chosen, True
-    for name, package in missing_peers:
-        print(f"bench: no peer {name}: apt-get install {package}", file=sys.stderr)
+    command.say_missing(missing_peers)
     for package, names in missing.items():
         print(f"bench: without {', '.join(names)}: apt-get install {package}", file=sys.stderr)
     absent = {name for names in missing.values() for name in names}
     return [w for w in chosen if w.name not in absent], False
-
-
-def header(options, bench, chosen):
-    model = "unknown processor"
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.lower().startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    lines = [f"{time.strftime('%Y-%m-%d')}, {model}, {os.cpu_count()} cores, Linux {platform.release()}, "
-             f"{options.rounds} rounds", f"the launcher adds at most {bench.floor_kib()} KiB to a peak"]
-    if "ACRE_OPTIONS" in os.environ:
-        lines.append(f"ACRE_OPTIONS={os.environ['ACRE_OPTIONS']}")
-    return "\n".join(lines + measure.describe(chosen))
 
 
 def find_tracer(options, work):
@@ -103,7 +72,7 @@ def run(options, work):
         print("bench: no acre here, only the peers are measured", file=sys.stderr)
     bench = measure.Bench(built(options.build, "acre-bench-launch"), place)
     tracer = find_tracer(options, work)
-    print(header(options, bench, chosen), flush=True)
+    print(command.header(options.rounds, bench, chosen), flush=True)
     counted = len([a for a in chosen if not a.is_null]) if tracer else 0
     progress = measure.Progress(len(chosen_workloads) * (len(chosen) * (options.rounds + 1) + counted))
     failed = measure.check_all(bench, chosen_workloads, chosen, progress)

@@ -35,12 +35,17 @@ def median(samples, metric):
     return statistics.median(getattr(sample, metric) for sample in samples.values())
 
 
-def spread(values):
-    """The middle half; of fewer than four, all."""
+def bounds(values):
+    """The ends of the middle half; of fewer than four, of all."""
     if len(values) < 4:
-        return max(values) - min(values)
+        return min(values), max(values)
     quarters = statistics.quantiles(values, n=4, method="inclusive")
-    return quarters[2] - quarters[0]
+    return quarters[0], quarters[2]
+
+
+def spread(values):
+    low, high = bounds(values)
+    return high - low
 
 
 def ratio(mine, base, metric) -> Optional[Ratio]:
@@ -54,6 +59,22 @@ def ratio(mine, base, metric) -> Optional[Ratio]:
         return Ratio(value, None, True)
     width = spread(pairs)
     return Ratio(value, width / 2, width > abs(value - 1))
+
+
+@dataclass
+class Figure:
+    value: float
+    low: float
+    high: float
+    rounds: int
+
+
+def absolute(samples, metric) -> Optional[Figure]:
+    """For curves, whose point is the cost itself and not how it compares."""
+    if not samples:
+        return None
+    values = [getattr(sample, metric) for sample in samples.values()]
+    return Figure(statistics.median(values), *bounds(values), len(values))
 
 
 def geometric_mean(values):

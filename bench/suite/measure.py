@@ -36,6 +36,7 @@ class Sample:
     peak: int
     minor: int
     major: int
+    said: str = ""  # what the command wrote to stderr
 
     @property
     def cpu(self):
@@ -92,6 +93,7 @@ class Bench:
         if not sample or sample.exit != 0:
             last = complaint.strip().splitlines()[-1:] or ["no message"]
             raise Failure(f"exit {sample.exit if sample else process.returncode}: {last[0][:200]}")
+        sample.said = complaint
         return sample
 
     # ---- the check: a run that is not timed, in which the loader says where every malloc was bound to
