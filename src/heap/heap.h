@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
 
 struct acre_supply {
     struct acre_slab *slab; /* current, or NULL */
-    uint32_t word;          /* where the pass over its bitmap has come to */
+    uint64_t words;         /* of its bitmap, those that the pass has still to come to: a bit each */
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
     struct acre_node partial; /* slabs of the class worth a look, oldest first */

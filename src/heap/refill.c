@@ -31,44 +31,62 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     return (void *)first;
 }
 
-/* Takes blocks one by one out of the words from `at` on, as many as the cursor holds; the lowest goes out. */
-static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab, uint32_t at) {
+/* Takes the blocks of a word one by one down below *bottom, as far as there is room; what is left of the word. The second
+ * is taken without asking whether there is one, which no processor could guess; a third is rare where runs are short. */
+ACRE_INLINE uint64_t take_word(const struct acre_slab *slab, uint32_t at, uint16_t *ready, uint32_t *bottom) {
+    uint64_t word = slab->bits[at];
+    uint32_t first_bit = at * 64, place = *bottom - 1;
+    if (ACRE_UNLIKELY((word & ~acre_slab_begins(slab, at)) != 0)) acre_slab_fail_word(slab, at);
+    ready[place] = (uint16_t)(first_bit + acre_lowest_bit(word));
+    word &= word - 1;
+    ready[place - 1] = (uint16_t)(first_bit + acre_lowest_bit(word | UINT64_C(1) << 63));
+    place -= word != 0;
+    word &= word - 1;
+    for (; ACRE_UNLIKELY(word != 0) && place > 0; word &= word - 1)
+        ready[--place] = (uint16_t)(first_bit + acre_lowest_bit(word));
+    *bottom = place;
+    return word;
+}
+
+/* Takes blocks one by one out of the supply's words, as many as the cursor holds; the lowest goes out. */
+static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
-    uint16_t *ready = heap->ready[size_class], *bottom = ready + ACRE_READY_MOST;
-    uint32_t words = acre_slab_words_used(slab);
+    uint64_t words = heap->supply[size_class].words, left;
+    uint16_t *ready = heap->ready[size_class];
+    uint32_t bottom = ACRE_READY_MOST, at;
     do {
-        uint64_t word = slab->bits[at];
-        if (word == 0) continue;
-        if (ACRE_UNLIKELY((word & ~acre_slab_begins(slab, at)) != 0)) acre_slab_fail_word(slab, at);
-        do *--bottom = (uint16_t)(at * 64 + acre_lowest_bit(word));
-        while ((word &= word - 1) != 0 && bottom != ready);
-        slab->bits[at] = word;
-        if (bottom == ready) break;
-    } while (++at < words);
-    uintptr_t highest = slab->span.base + *bottom * (uintptr_t)slab->unit_bytes;
+        at = acre_lowest_bit(words);
+        left = take_word(slab, at, ready, &bottom);
+        slab->bits[at] = left;
+        words &= words - 1;
+    } while (words != 0 && bottom > 1);
+    if (left != 0) words |= UINT64_C(1) << at;
+    heap->supply[size_class].words = words;
+    uintptr_t highest = slab->span.base + ready[bottom] * (uintptr_t)slab->unit_bytes;
     if (ACRE_UNLIKELY(highest - slab->span.base >= slab->fresh_bytes)) acre_slab_fail_inside("free", slab, highest);
-    heap->supply[size_class].word = at;
     cursor->base = slab->span.base;
-    cursor->bottom = (uint32_t)(bottom - ready);
+    cursor->bottom = bottom;
     cursor->top = ACRE_READY_MOST - 1;
     return (void *)(slab->span.base + (uintptr_t)ready[ACRE_READY_MOST - 1] * slab->unit_bytes);
 }
 
-/* Takes blocks out of the slab from word `at` on, which has some: its first run if that is long, else scattered ones.
- * What it takes is sound, or the program ends (see acre_slab_word_is_sound, whose parts are here as they come up). */
-ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_slab *slab, uint32_t at) {
+/* Takes blocks out of the first of the supply's words: its first run if that is long, else scattered ones. What it takes
+ * is sound, or the program ends (see acre_slab_word_is_sound, whose parts are here as they come up). */
+ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply, struct acre_slab *slab) {
+    uint32_t at = acre_lowest_bit(supply->words);
     uint64_t word = slab->bits[at];
     uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
     uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
     uint32_t last_bit = acre_log2_floor(run), stride = slab->stride;
-    if (last_bit < (RUN_LEAST - 1) * stride) return take_scattered(heap, slab, at);
+    if (last_bit < (RUN_LEAST - 1) * stride) return take_scattered(heap, slab);
     uint32_t end_bytes = (first_bit + last_bit + stride) * unit_bytes;
     if (ACRE_UNLIKELY((missing & shifted) != 0 || acre_slab_phase(slab, first_bit) != 0 ||
                       end_bytes > slab->fresh_bytes))
         acre_slab_fail_word(slab, at);
-    slab->bits[at] = word ^ run << lowest;
+    slab->bits[at] = word ^= run << lowest;
+    if (word == 0) supply->words &= supply->words - 1;
     struct acre_cursor *cursor = &heap->cursor[slab->span.size_class];
     uintptr_t first = slab->span.base + first_bit * unit_bytes;
     cursor->next = first + stride * unit_bytes;
@@ -82,7 +100,7 @@ static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *
     if (slab->armed != ACRE_COUNTDOWN_FAR) freed = acre_slab_count_free(slab); /* a watch began in the middle */
     if (freed < acre_slab_worth(slab)) return false;
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
-    supply->word = 0;
+    supply->words = acre_slab_words_set(slab);
     return true;
 }
 
@@ -141,7 +159,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     slab->span.state = ACRE_SLAB_CURRENT;
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     supply->slab = slab;
-    supply->word = slab->fresh_bytes == 0 ? slab->words : 0;
+    supply->words = acre_slab_words_set(slab);
     return true;
 }
 
@@ -165,16 +183,13 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
     if (slab == NULL) return refill_after_pass(heap, size_class);
-    uint32_t at = supply->word, words = acre_slab_words_used(slab);
-    if (slab->armed - slab->span.countdown >= RESTART_FREES || words == 1) {
-        at = 0;
+    if (slab->armed - slab->span.countdown >= RESTART_FREES || slab->words == 1) {
+        supply->words = acre_slab_words_set(slab);
         slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     }
-    while (at < words && slab->bits[at] == 0) at++;
-    supply->word = at;
-    if (at >= words) return refill_after_pass(heap, size_class);
+    if (supply->words == 0) return refill_after_pass(heap, size_class);
     supply->fresh = supply->zero = false;
-    return take_blocks(heap, slab, at);
+    return take_blocks(heap, supply, slab);
 }
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. */

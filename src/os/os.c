@@ -139,6 +139,13 @@ bool acre_os_release(void *start, size_t size_bytes) {
     return done;
 }
 
+void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted) {
+    int kept = errno;
+    madvise(start, size_bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    count(ACRE_OS_MADVISE);
+    errno = kept;
+}
+
 size_t acre_os_memory_limit_bytes(void) {
     struct rlimit address_space = {RLIM_INFINITY, RLIM_INFINITY}, data = {RLIM_INFINITY, RLIM_INFINITY};
     getrlimit(RLIMIT_AS, &address_space);

@@ -139,6 +139,12 @@ ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit)
 ACRE_INLINE uint32_t acre_slab_words_used(const struct acre_slab *slab) {
     return (uint32_t)acre_min(slab->words, (slab->fresh_bytes + 64u * ACRE_ALIGNMENT - 1) / (64u * ACRE_ALIGNMENT));
 }
+/* Which words have bits: a bit each. Two instructions a word where a processor adds with carry. */
+ACRE_INLINE uint64_t acre_slab_words_set(const struct acre_slab *slab) {
+    uint64_t clear = ~UINT64_C(0);
+    for (uint32_t word = acre_slab_words_used(slab); word > 0; word--) clear = clear + clear + (slab->bits[word - 1] == 0);
+    return ~clear;
+}
 /* The bits of a word where blocks begin. The first is that of the first block that begins at the word's first bit or
  * behind it. */
 ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t word) {

@@ -77,6 +77,7 @@ void acre_chunk_start(struct acre_chunk *chunk, uintptr_t base, bool from_break)
     chunk->filed_free_pages = chunk->filed_dirty_pages = 0;
     chunk->free_granules = 0;
     chunk->from_break = from_break;
+    chunk->huge_pages = false;
     chunk->all_node = chunk->run_node = chunk->granule_node = (struct acre_node){NULL, NULL};
     mark_dirty(chunk, 0, ACRE_CHUNK_PAGES, false);
 }

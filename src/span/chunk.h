@@ -25,6 +25,7 @@ struct acre_chunk {
     uint32_t dirty_pages; /* of the free ones */
     uint32_t longest_run;
     bool from_break;
+    bool huge_pages; /* asked for, and nothing of it was released yet */
     uint32_t filed_free_pages, filed_dirty_pages; /* page heap: its part of the sums there */
     uint64_t free_granules;
     struct acre_node all_node;     /* page heap: every chunk */

@@ -24,6 +24,10 @@
 #define FREED_PART 4
 #define DOUBLINGS_MOST 5
 #define RELEASE_LEAST_PAGES 4
+/* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
+ * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small. */
+#define HUGE_PAGES_FROM ((size_t)64 << 20)
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
     heap->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_PAGES);
@@ -154,7 +158,8 @@ static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_
 
 static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
     size_t size_bytes = ACRE_CHUNK_BYTES;
-    uintptr_t base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
+    bool huge_pages = heap->policy.huge_pages && heap->chunk_bytes >= HUGE_PAGES_FROM;
+    uintptr_t base = acre_source_map(size_bytes, huge_pages ? HUGE_PAGE_BYTES : ACRE_GRANULE_BYTES);
     if (base == 0) { /* near a limit: as little as will do */
         size_bytes = least_bytes;
         base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
@@ -165,6 +170,8 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
         acre_os_unmap((void *)base, size_bytes);
         return false;
     }
+    chunk->huge_pages = huge_pages && size_bytes == ACRE_CHUNK_BYTES;
+    if (chunk->huge_pages) acre_os_advise_huge_pages((void *)base, size_bytes, true);
     add_pages(heap, chunk, base, size_bytes);
     return true;
 }
@@ -250,6 +257,14 @@ static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
     }
 }
 
+/* From now on the kernel is not to fill holes of the chunk up again with huge pages, as it does in the background where
+ * they were asked for. Those that are there stay. */
+static void stop_huge_pages(struct acre_chunk *chunk) {
+    if (!chunk->huge_pages) return;
+    chunk->huge_pages = false;
+    acre_os_advise_huge_pages((void *)chunk->span.base, chunk_bytes(chunk), false);
+}
+
 /* Releases the dirty pages in [page, end) of a free run. */
 static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end) {
     bool released = false;
@@ -259,8 +274,10 @@ static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end)
         while (page < end && (chunk->dirty[page / 64] >> page % 64 & 1) != 0) page++;
         if (page == from) {
             page++;
-        } else if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)),
-                                   (size_t)(page - from) << shift)) {
+            continue;
+        }
+        stop_huge_pages(chunk);
+        if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)), (size_t)(page - from) << shift)) {
             acre_chunk_clean(chunk, from, page - from);
             released = true;
         }

@@ -14,6 +14,7 @@
 struct acre_page_policy {
     enum acre_source source;
     size_t brk_limit_bytes; /* source auto only */
+    bool huge_pages;        /* behind chunks from mmap, where much is held */
 };
 
 /* What is learned of giving back free pages that hold old data. */
