@@ -36,6 +36,12 @@ ACRE_INLINE void acre_list_remove(struct acre_node *node) {
 }
 ACRE_INLINE bool acre_list_holds(const struct acre_node *node) { return node->next != NULL; }
 
+ACRE_INLINE size_t acre_list_length(const struct acre_node *head) {
+    size_t length = 0;
+    for (const struct acre_node *node = head->next; node != head; node = node->next) length++;
+    return length;
+}
+
 ACRE_INLINE bool acre_list_is_valid(const struct acre_node *head) {
     const struct acre_node *node = head;
     do {

@@ -34,6 +34,7 @@ static void abandon(struct acre_heap *heap, void *context) {
         heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
         supply->slab = NULL;
         acre_list_start(&supply->partial);
+        supply->stock = 0;
     }
     acre_list_start(&heap->waiting);
     heap->kept_bytes = 0;

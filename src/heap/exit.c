@@ -80,6 +80,7 @@ static bool hand_on_everything(struct acre_heap *heap) {
             any = true;
         }
         any |= hand_on_list(heap, &supply->partial);
+        supply->stock = 0;
     }
     any |= hand_on_list(heap, &heap->waiting);
     heap->kept_bytes = 0;

@@ -40,7 +40,7 @@ void acre_heap_countdown(struct acre_slab *slab) {
         }
         ACRE_ASSERT(acre_slab_count_free(slab) == slab->total);
     }
-    acre_list_remove(&slab->node);
+    acre_heap_unlist(heap, slab);
     acre_heap_settle(heap, slab, free_blocks);
 }
 
@@ -64,7 +64,15 @@ static bool adopt_full(struct acre_heap *heap, struct acre_slab *slab) {
     return true;
 }
 
-/* A shared slab stays in the depot, for those who allocate: a thread that only frees would hoard it. */
+/* A shared slab is for those who allocate in its class: one that frees into it then has it to itself, without the lock.
+ * A thread that only frees would hoard it. */
+static bool adopt_shared(struct acre_heap *heap, struct acre_slab *slab) {
+    const struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST || !acre_depot_claim(heap->depot, slab)) return false;
+    acre_heap_adopted(heap, slab);
+    return true;
+}
+
 static bool free_shared(struct acre_heap *heap, struct acre_slab *slab, uint32_t number) {
     enum acre_depot_answer answer = acre_depot_free(heap->depot, slab, number);
     if (answer == ACRE_DEPOT_EMPTIED) acre_slab_destroy(heap->depot->pages, slab);
@@ -88,7 +96,8 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
      * was set before the block could come to us. */
     struct acre_heap *heap = acre_heap_mine();
     uint32_t number = checked_number(slab, address);
-    if (heap != NULL && owner == ACRE_OWNER_NONE && adopt_full(heap, slab)) {
+    if (heap != NULL && ((owner == ACRE_OWNER_NONE && adopt_full(heap, slab)) ||
+                         (owner == ACRE_OWNER_SHARED && adopt_shared(heap, slab)))) {
         acre_heap_free(slab, address); /* ours now, unless it was handed on at once */
         return;
     }

@@ -149,6 +149,7 @@ bool acre_heap_is_valid(struct acre_heap *heap) {
             (supply->slab->span.state != ACRE_SLAB_CURRENT || !acre_slab_is_valid(supply->slab)))
             return false;
         if (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL)) return false;
+        if (acre_list_length(&supply->partial) != supply->stock) return false;
     }
     return list_is_valid(heap, &heap->waiting, ACRE_SLAB_WAITING);
 }

@@ -24,8 +24,13 @@ struct acre_supply {
     uint64_t words;         /* of its bitmap, those that the pass has still to come to: a bit each */
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
+    uint32_t stock;           /* slabs on `partial` */
     struct acre_node partial; /* slabs of the class worth a look, oldest first */
 };
+
+/* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates finds
+ * them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
+#define ACRE_STOCK_MOST 8
 
 #define ACRE_OUTBOX_SLOTS 16u
 #define ACRE_OUTBOX_MOST 64u /* blocks freed here and not yet sent to their owner: each can pin a page */
@@ -127,6 +132,11 @@ void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab);
 void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab);
 void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 
+/* The caller's slab that is WAITING or PARTIAL is on no list any more. */
+ACRE_INLINE void acre_heap_unlist(struct acre_heap *heap, struct acre_slab *slab) {
+    acre_list_remove(&slab->node);
+    if (slab->span.state == ACRE_SLAB_PARTIAL) heap->supply[slab->span.size_class].stock--;
+}
 /* Files a slab that the caller owns and that has free_blocks: it waits, is worth a look, or goes. */
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 /* The caller has just become the owner of a slab that was FULL or SHARED. */

@@ -11,9 +11,6 @@
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
 
-/* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates finds
- * them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
-#define STOCK_MOST 8
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
@@ -107,7 +104,7 @@ static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *
 static struct acre_slab *first_partial(struct acre_heap *heap, struct acre_supply *supply) {
     if (acre_list_is_empty(&supply->partial)) return NULL;
     struct acre_slab *slab = ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
-    acre_list_remove(&slab->node);
+    acre_heap_unlist(heap, slab);
     if (acre_slab_free_now(slab) == slab->total)
         heap->kept_bytes -= acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
     return slab;
@@ -118,7 +115,7 @@ static struct acre_slab *any_waiting(struct acre_heap *heap, unsigned size_class
     for (struct acre_node *node = heap->waiting.next; node != &heap->waiting; node = node->next) {
         struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
         if (slab->span.size_class != size_class || acre_slab_free_now(slab) == 0) continue;
-        acre_list_remove(&slab->node);
+        acre_heap_unlist(heap, slab);
         return slab;
     }
     return NULL;
@@ -236,7 +233,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
                                  : ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
     bool replaces = sole != NULL && acre_slab_free_now(sole) == sole->total && sole->span.base > slab->span.base;
     if (replaces) {
-        acre_list_remove(&sole->node);
+        acre_heap_unlist(heap, sole);
         heap->kept_bytes -= span_bytes;
         acre_heap_destroy(heap, sole);
     }
@@ -245,6 +242,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
         acre_list_push_front(&supply->partial, &slab->node);
+        supply->stock++;
     } else {
         acre_heap_destroy(heap, slab);
     }
@@ -255,12 +253,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
 /* Slabs worth a look that are more than a heap should keep go to the depot, the oldest first: two at a time, since a
  * thread that was alone until now may have many. */
 static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
-    unsigned count = 0;
-    if (acre_heap_is_alone()) return;
-    for (struct acre_node *node = supply->partial.next; node != &supply->partial && count < STOCK_MOST + 2;
-         node = node->next)
-        count++;
-    for (; count > STOCK_MOST; count--) {
+    for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
         struct acre_slab *slab = first_partial(heap, supply);
         acre_heap_share(heap, slab, acre_slab_free_now(slab));
     }
@@ -275,6 +268,7 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));
         acre_list_push_back(&supply->partial, &slab->node);
+        supply->stock++;
         share_surplus(heap, supply);
     } else {
         slab->span.state = ACRE_SLAB_WAITING;
@@ -290,7 +284,7 @@ void acre_heap_give_kept(struct acre_heap *heap) {
             struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
             next = node->next;
             if (acre_slab_free_now(slab) != slab->total) continue;
-            acre_list_remove(node);
+            acre_heap_unlist(heap, slab);
             heap->kept_bytes -= acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
             acre_heap_destroy(heap, slab);
         }

@@ -69,7 +69,7 @@ static void collect_mine(struct acre_heap *heap, struct acre_slab *slab) {
     if (slab->span.state == ACRE_SLAB_CURRENT) return; /* collected at the end of its pass */
     uint32_t free_blocks = acre_slab_free_now(slab), collected = acre_slab_collect(slab);
     if (collected == 0) return;
-    acre_list_remove(&slab->node);
+    acre_heap_unlist(heap, slab);
     acre_heap_settle(heap, slab, free_blocks + collected);
 }
 

@@ -39,6 +39,14 @@ struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class)
     return slab;
 }
 
+bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab) {
+    acre_lock(&depot->lock);
+    bool shared = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED;
+    if (shared) take_out(depot, slab);
+    acre_unlock(&depot->lock);
+    return shared;
+}
+
 enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number) {
     enum acre_depot_answer answer = ACRE_DEPOT_NOT_SHARED;
     acre_lock(&depot->lock);

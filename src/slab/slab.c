@@ -117,10 +117,9 @@ uint32_t acre_slab_collect(struct acre_slab *slab) {
 }
 
 uint32_t acre_slab_count_free(const struct acre_slab *slab) {
-    uint32_t count = 0, words = acre_slab_words_used(slab);
-    for (uint32_t word = 0; word < words; word++) {
-        if (slab->bits[word] != 0) count += acre_count_bits(slab->bits[word]);
-    }
+    uint32_t count = 0;
+    for (uint64_t words = acre_slab_words_set(slab); words != 0; words &= words - 1)
+        count += acre_count_bits(slab->bits[acre_lowest_bit(words)]);
     return count + (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
 }
 
