@@ -164,12 +164,10 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
 static ACRE_NOINLINE void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
-    if (slab != NULL) {
+    if (slab != NULL && !is_worth_another_pass(supply, slab)) {
         if (slab->fresh_bytes < slab->end_bytes) return take_fresh(&heap->cursor[size_class], supply, slab);
-        if (!is_worth_another_pass(supply, slab)) {
-            supply->slab = NULL;
-            acre_heap_disown(heap, slab);
-        }
+        supply->slab = NULL;
+        acre_heap_disown(heap, slab);
     }
     if (heap == &acre_no_heap) return NULL;
     if (supply->slab == NULL && !find_slab(heap, supply, size_class)) return NULL;

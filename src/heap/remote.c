@@ -93,12 +93,12 @@ static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
 }
 
 void acre_remote_drain(struct acre_heap *heap) {
-    do {
+    for (;; acre_cpu_relax()) {
         struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next;
         for (; slab != NULL; slab = next) {
             next = slab->queue_next;
             deliver(heap, slab);
         }
-        acre_cpu_relax();
-    } while (atomic_load(&heap->thread) == ACRE_HEAP_UNUSED && atomic_load(&heap->queue) != NULL);
+        if (atomic_load(&heap->thread) != ACRE_HEAP_UNUSED || atomic_load(&heap->queue) == NULL) return;
+    }
 }
