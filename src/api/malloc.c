@@ -263,27 +263,32 @@ static void *reallocate_elsewhere(void *block, size_t usable_bytes, size_t size_
     return moved;
 }
 
-/* The fast path of realloc: a live block of a small slab of this thread, which fits the new size as well. */
-ACRE_INLINE bool fits_as_it_is(void *block, size_t size_bytes) {
+/* The fast path of realloc: the bytes of a live block of a small slab of this thread; 0 of anything else. */
+ACRE_INLINE size_t own_small_bytes(void *block) {
     struct acre_slab *slab = acre_heap_own_slab(acre_this_heap, (uintptr_t)block);
-    if (slab == NULL) return false;
+    if (slab == NULL) return 0;
     uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
-    size_t block_bytes = slab->stride * ACRE_ALIGNMENT;
-    return size_bytes <= block_bytes && size_bytes >= block_bytes / 2 && acre_slab_phase(slab, bit) == 0 &&
-           bit * ACRE_ALIGNMENT < slab->fresh_bytes && (slab->bits[bit / 64] >> bit % 64 & 1) == 0;
+    bool live = acre_slab_phase(slab, bit) == 0 && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
+                (slab->bits[bit / 64] >> bit % 64 & 1) == 0;
+    return live ? slab->stride * ACRE_ALIGNMENT : 0;
+}
+
+static bool is_in_slab(void *block) {
+    struct acre_span *span = acre_map_find((uintptr_t)block);
+    return span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM;
 }
 
 static void *reallocate(void *block, size_t size_bytes) {
     if (block == NULL) return allocate(size_bytes);
-    if (fits_as_it_is(block, size_bytes)) return block;
-    struct acre_span *span = acre_map_find((uintptr_t)block);
-    size_t usable_bytes = usable_of(span, "realloc", block);
+    size_t usable_bytes = own_small_bytes(block);
+    bool in_slab = usable_bytes != 0 || is_in_slab(block);
+    if (usable_bytes == 0) usable_bytes = acre_usable_bytes("realloc", block);
     if (size_bytes == 0) { /* as glibc: frees, and says so by NULL */
         release(block);
         return NULL;
     }
     if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
-    if (span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM) {
+    if (in_slab) {
         if (size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
     } else {
         void *resized = resize_pages(block, size_bytes);
