@@ -21,6 +21,10 @@ acre_test(huge_on huge_blocks sources GLIBC ARGS on)
 acre_test(huge_many huge_blocks sources GLIBC ARGS many)
 acre_test(huge_grow huge_blocks sources GLIBC SOURCES auto mmap ARGS grow)
 
+acre_test_program(huge_pages sources/huge_pages.c)
+acre_test(huge_pages_on huge_pages sources SOURCES auto mmap ARGS on)
+acre_test(huge_pages_off huge_pages sources SOURCES auto OPTIONS huge_pages:off ARGS off)
+
 acre_test_program(strace_load strace/load.c)
 if(TARGET acre)
   set(steady ${CMAKE_CURRENT_SOURCE_DIR}/strace/steady.sh)

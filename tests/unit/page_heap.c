@@ -23,7 +23,7 @@ static struct slot {
 } slots[SLOTS];
 
 static void start(enum acre_source source) {
-    struct acre_page_policy policy = {source, (size_t)6 << 20};
+    struct acre_page_policy policy = {source, (size_t)6 << 20, true};
     acre_page_heap_start(&heap, &policy);
 }
 

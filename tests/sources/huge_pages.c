@@ -1,0 +1,91 @@
+/* Huge pages behind big heaps (MiB of small blocks). Variants:
+ *   on    a small heap has none, a big one has some behind its chunks from mmap; freed, they are given back
+ *   off   huge_pages:off: none, however big */
+#include "support/check.h"
+#include "support/process.h"
+
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { block_bytes = 1000, small_mib = 40, big_mib = 200 };
+static const size_t mib = 1 << 20;
+
+static size_t huge_page_kib(void) {
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    char line[256];
+    size_t kib = 0;
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "AnonHugePages: %zu", &kib) != 1) continue;
+    fclose(file);
+    return kib;
+}
+
+/* Whether Linux gives any here, on advice: containers and kernels differ. */
+static bool are_there_any(void) {
+    size_t size = 8 * mib, before_kib = huge_page_kib();
+    char *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED);
+    bool advised = madvise(pages, size, MADV_HUGEPAGE) == 0;
+    memset(pages, 1, size);
+    bool any = advised && huge_page_kib() > before_kib;
+    munmap(pages, size);
+    return any;
+}
+
+/* Are they there without advice, nothing follows from their number. */
+static bool are_always(void) {
+    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+    char line[256] = "";
+    if (file == NULL) return false;
+    bool read = fgets(line, sizeof line, file) != NULL;
+    fclose(file);
+    return read && strstr(line, "[always]") != NULL;
+}
+
+static char **blocks;
+static size_t block_count;
+
+static void grow_to(size_t size_mib) {
+    for (; block_count < size_mib * mib / block_bytes; block_count++) {
+        blocks[block_count] = malloc(block_bytes);
+        CHECK(blocks[block_count] != NULL);
+        memset(blocks[block_count], 1, block_bytes);
+    }
+}
+
+static void run_on(void) {
+    size_t small_kib, big_kib;
+    grow_to(small_mib);
+    small_kib = huge_page_kib();
+    CHECKF(small_kib == 0, "%zu KiB of huge pages for %d MiB", small_kib, small_mib);
+    grow_to(big_mib);
+    big_kib = huge_page_kib();
+    CHECKF(big_kib >= (big_mib - 64) * 1024 / 2, "only %zu KiB of huge pages for %d MiB", big_kib, big_mib);
+    CHECKF(process_resident_bytes() < big_mib * mib * 11 / 10, "%zu MiB resident", process_resident_bytes() / mib);
+    for (size_t i = 0; i < block_count; i++) free(blocks[i]);
+    malloc_trim(0);
+    CHECKF(process_resident_bytes() < small_mib * mib, "%zu MiB stay resident", process_resident_bytes() / mib);
+}
+
+static void run_off(void) {
+    grow_to(big_mib);
+    CHECKF(huge_page_kib() == 0, "%zu KiB of huge pages", huge_page_kib());
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    process_expect_malloc();
+    process_watchdog(120);
+    if (are_always() || !are_there_any()) SKIP("no huge pages on advice here");
+    blocks = mmap(NULL, big_mib * mib / block_bytes * sizeof *blocks, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(blocks != MAP_FAILED);
+    if (strcmp(argv[1], "on") == 0) run_on();
+    else if (strcmp(argv[1], "off") == 0) run_off();
+    else CHECKF(false, "unknown variant %s", argv[1]);
+    return 0;
+}
