@@ -91,12 +91,15 @@ ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply
     return (void *)first;
 }
 
-/* At the end of a pass: whether enough was freed meanwhile for another. */
+/* At the end of a pass: whether enough was freed meanwhile for another. What is counted here may have been handed out
+ * again by the same pass; before the slab is given up its bits are counted. */
 static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *slab) {
-    uint32_t freed = (uint32_t)(slab->armed - slab->span.countdown) + acre_slab_collect(slab);
-    if (slab->armed != ACRE_COUNTDOWN_FAR) freed = acre_slab_count_free(slab); /* a watch began in the middle */
-    if (freed < acre_slab_worth(slab)) return false;
+    supply->collected += acre_slab_collect(slab);
+    uint32_t freed = (uint32_t)(slab->armed - slab->span.countdown) + supply->collected;
+    bool last = slab->fresh_bytes == slab->end_bytes || slab->armed != ACRE_COUNTDOWN_FAR /* a watch began */;
+    if ((last ? acre_slab_count_free(slab) : freed) < acre_slab_worth(slab)) return false;
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    supply->collected = 0;
     supply->words = acre_slab_words_set(slab);
     return true;
 }
@@ -156,6 +159,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     slab->span.state = ACRE_SLAB_CURRENT;
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     supply->slab = slab;
+    supply->collected = 0;
     supply->words = acre_slab_words_set(slab);
     return true;
 }
@@ -178,9 +182,11 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
     if (slab == NULL) return refill_after_pass(heap, size_class);
-    if (slab->armed - slab->span.countdown >= RESTART_FREES || slab->words == 1) {
+    if (slab->armed - slab->span.countdown >= RESTART_FREES) {
         supply->words = acre_slab_words_set(slab);
         slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    } else if (slab->words == 1) {
+        supply->words = acre_slab_words_set(slab);
     }
     if (supply->words == 0) return refill_after_pass(heap, size_class);
     supply->fresh = supply->zero = false;
@@ -253,7 +259,8 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
 static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
         struct acre_slab *slab = first_partial(heap, supply);
-        acre_heap_share(heap, slab, acre_slab_free_now(slab));
+        if (acre_slab_free_now(slab) == slab->total) acre_heap_destroy(heap, slab);
+        else acre_heap_share(heap, slab, acre_slab_free_now(slab));
     }
 }
 

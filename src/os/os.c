@@ -139,6 +139,17 @@ bool acre_os_release(void *start, size_t size_bytes) {
     return done;
 }
 
+size_t acre_os_resident_bytes(void *start, size_t size_bytes) {
+    enum { PAGES_MOST = 1024 };
+    unsigned char in_memory[PAGES_MOST];
+    size_t page_bytes = acre_os_page_bytes(), pages = acre_min(size_bytes / page_bytes, PAGES_MOST), resident = 0;
+    int kept = errno;
+    if (mincore(start, pages * page_bytes, in_memory) != 0) pages = 0;
+    errno = kept;
+    for (size_t page = 0; page < pages; page++) resident += in_memory[page] & 1;
+    return resident * page_bytes;
+}
+
 void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted) {
     int kept = errno;
     madvise(start, size_bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);

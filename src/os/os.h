@@ -43,6 +43,8 @@ bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
 bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes);
 /* The pages' memory back to the kernel at once (MADV_DONTNEED); they read as zeros afterwards. */
 bool acre_os_release(void *start, size_t size_bytes);
+/* How much of these pages is in memory (mincore); 0 where the kernel does not say. At most 1024 pages are looked at. */
+size_t acre_os_resident_bytes(void *start, size_t size_bytes);
 /* Whether the kernel may put huge pages behind these pages: at their first touch, or later by copying. Only advice. */
 void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted);
 /* A shared mapping of a file, for the counting record; NULL when it cannot be had. */

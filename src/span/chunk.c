@@ -77,7 +77,7 @@ void acre_chunk_start(struct acre_chunk *chunk, uintptr_t base, bool from_break)
     chunk->filed_free_pages = chunk->filed_dirty_pages = 0;
     chunk->free_granules = 0;
     chunk->from_break = from_break;
-    chunk->huge_pages = false;
+    chunk->huge_pages = chunk->advised = false;
     chunk->all_node = chunk->run_node = chunk->granule_node = (struct acre_node){NULL, NULL};
     mark_dirty(chunk, 0, ACRE_CHUNK_PAGES, false);
 }
@@ -165,6 +165,7 @@ uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, u
 }
 
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages) {
+    if (chunk->huge_pages) touched_pages = pages;
     mark_dirty(chunk, index, touched_pages, true);
     chunk->free_pages += pages;
     chunk->dirty_pages += count_dirty(chunk, index, pages);

@@ -25,7 +25,8 @@ struct acre_chunk {
     uint32_t dirty_pages; /* of the free ones */
     uint32_t longest_run;
     bool from_break;
-    bool huge_pages; /* asked for, and nothing of it was released yet */
+    bool huge_pages; /* were asked for: what was not touched may be resident as well */
+    bool advised;    /* they still are; no longer when something of it was released */
     uint32_t filed_free_pages, filed_dirty_pages; /* page heap: its part of the sums there */
     uint64_t free_granules;
     struct acre_node all_node;     /* page heap: every chunk */

@@ -25,9 +25,12 @@
 #define DOUBLINGS_MOST 5
 #define RELEASE_LEAST_PAGES 4
 /* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
- * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small. */
+ * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above, where
+ * much is taken and little touched. So one chunk in eight has small pages, and the next seven get huge ones if half of
+ * it is resident when it has all been taken. */
 #define HUGE_PAGES_FROM ((size_t)64 << 20)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define HUGE_CHUNKS_IN_A_ROW 7
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
     heap->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_PAGES);
@@ -41,6 +44,7 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->balance = (struct acre_balance){0, 0, 0, 0, 0, 0, 0};
     heap->keep_bytes = KEEP_LEAST;
     heap->gave_ms = 0;
+    heap->huge_chunks_left = 0;
 }
 
 static void unfile(struct acre_chunk *chunk) {
@@ -156,10 +160,27 @@ static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_
     return add_extent(heap, extent);
 }
 
+/* Called when what there is has been taken. */
+static bool wants_huge_pages(struct acre_page_heap *heap) {
+    if (!heap->policy.huge_pages || heap->chunk_bytes < HUGE_PAGES_FROM) return false;
+    if (heap->huge_chunks_left == 0) {
+        const struct acre_chunk *probe = ACRE_CONTAINER_OF(heap->chunks.prev, struct acre_chunk, all_node);
+        bool dense = !probe->huge_pages &&
+                     acre_os_resident_bytes((void *)probe->span.base, chunk_bytes(probe)) >= chunk_bytes(probe) / 2;
+        heap->huge_chunks_left = dense ? HUGE_CHUNKS_IN_A_ROW : 0;
+        return dense;
+    }
+    return --heap->huge_chunks_left > 0;
+}
+
 static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
     size_t size_bytes = ACRE_CHUNK_BYTES;
-    bool huge_pages = heap->policy.huge_pages && heap->chunk_bytes >= HUGE_PAGES_FROM;
+    bool huge_pages = wants_huge_pages(heap);
     uintptr_t base = acre_source_map(size_bytes, huge_pages ? HUGE_PAGE_BYTES : ACRE_GRANULE_BYTES);
+    if (base == 0 && huge_pages) {
+        huge_pages = false;
+        base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
+    }
     if (base == 0) { /* near a limit: as little as will do */
         size_bytes = least_bytes;
         base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
@@ -171,7 +192,8 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
         return false;
     }
     chunk->huge_pages = huge_pages && size_bytes == ACRE_CHUNK_BYTES;
-    if (chunk->huge_pages) acre_os_advise_huge_pages((void *)base, size_bytes, true);
+    chunk->advised = chunk->huge_pages;
+    if (chunk->advised) acre_os_advise_huge_pages((void *)base, size_bytes, true);
     add_pages(heap, chunk, base, size_bytes);
     return true;
 }
@@ -210,8 +232,12 @@ static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
     if (start_bytes >= chunk_bytes(last)) return;
     size_t cut_bytes = chunk_bytes(last) - start_bytes;
     uintptr_t top = last->span.base + chunk_bytes(last);
-    if (!acre_source_lower_break(top, cut_bytes)) return;
+    /* The entries go first: another thread's huge block may lie there as soon as the break is lower. */
     acre_map_set(top - cut_bytes, cut_bytes, NULL);
+    if (!acre_source_lower_break(top, cut_bytes)) {
+        acre_map_set(top - cut_bytes, cut_bytes, &last->span);
+        return;
+    }
     acre_chunk_cut(last, (uint32_t)(cut_bytes >> acre_page_shift()));
     heap->chunk_bytes -= cut_bytes;
     file(heap, last);
@@ -260,8 +286,8 @@ static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
 /* From now on the kernel is not to fill holes of the chunk up again with huge pages, as it does in the background where
  * they were asked for. Those that are there stay. */
 static void stop_huge_pages(struct acre_chunk *chunk) {
-    if (!chunk->huge_pages) return;
-    chunk->huge_pages = false;
+    if (!chunk->advised) return;
+    chunk->advised = false;
     acre_os_advise_huge_pages((void *)chunk->span.base, chunk_bytes(chunk), false);
 }
 

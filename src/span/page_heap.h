@@ -37,6 +37,7 @@ struct acre_page_heap {
     struct acre_balance balance;
     size_t keep_bytes;              /* free memory that is kept at the break's top, or in wholly free chunks */
     uint64_t gave_ms;               /* when memory was last given back */
+    unsigned huge_chunks_left;      /* that may follow without another look at how dense chunks are */
 };
 
 struct acre_span_place {
