@@ -21,7 +21,8 @@ _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
 
 struct acre_supply {
     struct acre_slab *slab; /* current, or NULL */
-    uint64_t words;         /* of its bitmap, those that the pass has still to come to: a bit each */
+    uint64_t words;           /* of its bitmap, those that the pass has still to come to: a bit each */
+    bool exact;               /* and none of them is empty */
     uint32_t collected;       /* remote frees since its first pass, or since the last that they led to */
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */

@@ -49,7 +49,8 @@ ACRE_INLINE uint64_t take_word(const struct acre_slab *slab, uint32_t at, uint16
 static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
-    uint64_t words = heap->supply[size_class].words, left;
+    struct acre_supply *supply = &heap->supply[size_class];
+    uint64_t words = supply->exact ? supply->words : supply->words & acre_slab_words_set(slab), left;
     uint16_t *ready = heap->ready[size_class];
     uint32_t bottom = ACRE_READY_MOST, at;
     do {
@@ -59,7 +60,8 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
         words &= words - 1;
     } while (words != 0 && bottom > 1);
     if (left != 0) words |= UINT64_C(1) << at;
-    heap->supply[size_class].words = words;
+    supply->words = words;
+    supply->exact = true;
     uintptr_t highest = slab->span.base + ready[bottom] * (uintptr_t)slab->unit_bytes;
     if (ACRE_UNLIKELY(highest - slab->span.base >= slab->fresh_bytes)) acre_slab_fail_inside("free", slab, highest);
     cursor->base = slab->span.base;
@@ -91,16 +93,22 @@ ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply
     return (void *)first;
 }
 
-/* At the end of a pass: whether enough was freed meanwhile for another. What is counted here may have been handed out
- * again by the same pass; before the slab is given up its bits are counted. */
+/* A pass over the slab's bitmap, from its beginning. */
+ACRE_INLINE void begin_pass(struct acre_supply *supply, struct acre_slab *slab) {
+    slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    supply->words = acre_slab_words_touched(slab);
+    supply->exact = false;
+}
+
+/* At the end of a pass: whether enough was freed meanwhile for another. Never fewer than are free: what the pass has taken
+ * again is counted too. */
 static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *slab) {
     supply->collected += acre_slab_collect(slab);
     uint32_t freed = (uint32_t)(slab->armed - slab->span.countdown) + supply->collected;
-    bool last = slab->fresh_bytes == slab->end_bytes || slab->armed != ACRE_COUNTDOWN_FAR /* a watch began */;
-    if ((last ? acre_slab_count_free(slab) : freed) < acre_slab_worth(slab)) return false;
-    slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    if (slab->armed != ACRE_COUNTDOWN_FAR) freed = acre_slab_count_free(slab); /* a watch began in the middle */
+    if (freed < acre_slab_worth(slab)) return false;
     supply->collected = 0;
-    supply->words = acre_slab_words_set(slab);
+    begin_pass(supply, slab);
     return true;
 }
 
@@ -157,10 +165,9 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     acre_slab_collect(slab);
     acre_heap_remember(heap, slab);
     slab->span.state = ACRE_SLAB_CURRENT;
-    slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
     supply->slab = slab;
     supply->collected = 0;
-    supply->words = acre_slab_words_set(slab);
+    begin_pass(supply, slab);
     return true;
 }
 
@@ -182,12 +189,11 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
     if (slab == NULL) return refill_after_pass(heap, size_class);
-    if (slab->armed - slab->span.countdown >= RESTART_FREES) {
-        supply->words = acre_slab_words_set(slab);
-        slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
-    } else if (slab->words == 1) {
-        supply->words = acre_slab_words_set(slab);
-    }
+    if (slab->armed - slab->span.countdown >= RESTART_FREES)
+        begin_pass(supply, slab);
+    else if (slab->words == 1)
+        supply->words = slab->bits[0] != 0;
+    while (supply->words != 0 && slab->bits[acre_lowest_bit(supply->words)] == 0) supply->words &= supply->words - 1;
     if (supply->words == 0) return refill_after_pass(heap, size_class);
     supply->fresh = supply->zero = false;
     return take_blocks(heap, supply, slab);

@@ -50,10 +50,13 @@ static __thread struct {
     uint32_t ranks[HELD_MOST];
 } held __attribute__((tls_model("initial-exec")));
 
-void acre_lock_check_rank(struct acre_lock *lock, bool taken) {
+void acre_lock_check_rank(const struct acre_lock *lock) {
+    ACRE_ASSERT(held.count == 0 || held.ranks[held.count - 1] > lock->rank);
+}
+
+void acre_lock_note(const struct acre_lock *lock, bool taken) {
     if (taken) {
         ACRE_ASSERT(held.count < HELD_MOST);
-        ACRE_ASSERT(held.count == 0 || held.ranks[held.count - 1] > lock->rank);
         held.ranks[held.count++] = lock->rank;
     } else {
         ACRE_ASSERT(held.count > 0 && held.ranks[held.count - 1] == lock->rank);
@@ -61,7 +64,8 @@ void acre_lock_check_rank(struct acre_lock *lock, bool taken) {
     }
 }
 #else
-void acre_lock_check_rank(struct acre_lock *lock, bool taken) {
+void acre_lock_check_rank(const struct acre_lock *lock) { (void)lock; }
+void acre_lock_note(const struct acre_lock *lock, bool taken) {
     (void)lock;
     (void)taken;
 }

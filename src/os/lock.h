@@ -27,7 +27,10 @@ struct acre_lock {
 
 void acre_lock_contended(struct acre_lock *lock);
 void acre_lock_released(struct acre_lock *lock);
-void acre_lock_check_rank(struct acre_lock *lock, bool taken);
+/* Debug builds: that the order is kept, and what this thread holds. Noted while the lock is held, so that a fork in a
+ * signal handler, which asks the lock itself, never finds more noted than held. */
+void acre_lock_check_rank(const struct acre_lock *lock);
+void acre_lock_note(const struct acre_lock *lock, bool taken);
 
 /* One step from free to held by this thread: a signal finds it one or the other. */
 ACRE_INLINE bool acre_lock_try(struct acre_lock *lock) {
@@ -37,8 +40,9 @@ ACRE_INLINE bool acre_lock_try(struct acre_lock *lock) {
 }
 
 ACRE_INLINE void acre_lock(struct acre_lock *lock) {
-    if (ACRE_CHECKS) acre_lock_check_rank(lock, true);
+    if (ACRE_CHECKS) acre_lock_check_rank(lock);
     if (!acre_lock_try(lock)) acre_lock_contended(lock);
+    if (ACRE_CHECKS) acre_lock_note(lock, true);
 }
 
 ACRE_INLINE void acre_lock_give(struct acre_lock *lock) {
@@ -47,7 +51,7 @@ ACRE_INLINE void acre_lock_give(struct acre_lock *lock) {
 }
 
 ACRE_INLINE void acre_unlock(struct acre_lock *lock) {
-    if (ACRE_CHECKS) acre_lock_check_rank(lock, false);
+    if (ACRE_CHECKS) acre_lock_note(lock, false);
     acre_lock_give(lock);
 }
 

@@ -139,7 +139,12 @@ ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit)
 ACRE_INLINE uint32_t acre_slab_words_used(const struct acre_slab *slab) {
     return (uint32_t)acre_min(slab->words, (slab->fresh_bytes + 64u * ACRE_ALIGNMENT - 1) / (64u * ACRE_ALIGNMENT));
 }
-/* Which words have bits: a bit each. Two instructions a word where a processor adds with carry. */
+/* Which words may have bits: a bit each. */
+ACRE_INLINE uint64_t acre_slab_words_touched(const struct acre_slab *slab) {
+    uint32_t used = acre_slab_words_used(slab);
+    return used == 0 ? 0 : ~UINT64_C(0) >> (64 - used);
+}
+/* Which words have bits. Two instructions a word where a processor adds with carry. */
 ACRE_INLINE uint64_t acre_slab_words_set(const struct acre_slab *slab) {
     uint64_t clear = ~UINT64_C(0);
     for (uint32_t word = acre_slab_words_used(slab); word > 0; word--) clear = clear + clear + (slab->bits[word - 1] == 0);
