@@ -87,7 +87,8 @@ ACRE_PUBLIC void malloc_stats(void) {
     write_line("live          %zu bytes in %zu blocks\n", figures.live_bytes, figures.live_blocks);
     write_line("  large       %zu bytes in %zu blocks\n", figures.large_bytes, figures.large_blocks);
     write_line("  huge        %zu bytes in %zu blocks\n", figures.huge_bytes, figures.huge_blocks);
-    write_line("held          %zu bytes, %zu of them from the program break\n", figures.held_bytes, figures.break_bytes);
+    write_line("held          %zu bytes, %zu of them from the program break\n", figures.held_bytes,
+               figures.break_bytes);
     write_line("retained      %zu bytes at most\n", figures.retained_bytes);
     write_line("  in slabs    %zu bytes\n", figures.free_slab_bytes);
     write_line("  huge cache  %zu bytes\n", figures.cached_bytes);
@@ -100,7 +101,8 @@ ACRE_PUBLIC int malloc_info(int options, FILE *stream) {
     if (options != 0) return EINVAL; /* the error itself, as glibc returns it */
     memset(&figures, 0, sizeof figures);
     if (started()) acre_figures_collect(&figures);
-    size_t heap_bytes = figures.held_bytes - figures.huge_bytes, live_bytes = figures.live_bytes - figures.huge_bytes;
+    size_t heap_bytes = figures.held_bytes - figures.huge_bytes,
+           live_bytes = figures.live_bytes - figures.huge_bytes;
     int written = fprintf(stream,
                           "<malloc version=\"1\">\n"
                           "<heap nr=\"0\" name=\"default\">\n"

@@ -2,6 +2,7 @@
  * thread-safe and none is async-signal-safe, but fork in a signal handler that interrupted one of them is. */
 #include "acre/acre.h"
 #include "api/api.h"
+#include "heap/recent.h"
 #include "inspect/count.h"
 #include "metadata/map.h"
 #include "os/os.h"
@@ -65,9 +66,9 @@ static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
     return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
 }
 
-/* The fast path: a block from the cursor of a class with exact steps, or NULL. A request rounded up to 16 names its
- * class; twice its bytes is where the class's cursor lies. The classes' first entry is always empty, which sends
- * malloc(0) the slow way. */
+/* The fast path: a block from the cursor of a class with exact steps, a recent one, or NULL. A request rounded up
+ * to 16 names its class; twice its bytes is where the class's cursor lies. The classes' first entry is always
+ * empty, which sends malloc(0) the slow way. */
 ACRE_INLINE void *take_ready(struct acre_heap *heap, size_t block_bytes) {
     struct acre_cursor *cursor = (struct acre_cursor *)((char *)heap->cursor + 2 * block_bytes);
     uintptr_t next = cursor->next;
@@ -75,6 +76,8 @@ ACRE_INLINE void *take_ready(struct acre_heap *heap, size_t block_bytes) {
         acre_add_to(&cursor->next, block_bytes);
         return acre_not_null(next);
     }
+    struct acre_recent *recent = (struct acre_recent *)((char *)heap->recent + block_bytes);
+    if (recent->top->block != 0) return acre_recent_take(recent);
     uint32_t top = cursor->top;
     if (top == cursor->bottom) return NULL;
     const uint16_t *ready = (const uint16_t *)((char *)heap->ready + 2 * block_bytes);
@@ -121,8 +124,9 @@ static _Noreturn void fail_unknown(const char *function, void *block) {
 }
 
 static _Noreturn void fail_large(const char *function, void *block, enum acre_large_error error) {
-    acre_fail(error == ACRE_LARGE_FREED ? "%s(%p): double free of a large block (arena default)"
-                                        : "%s(%p): not a block: inside a large block or between blocks (arena default)",
+    acre_fail(error == ACRE_LARGE_FREED
+                  ? "%s(%p): double free of a large block (arena default)"
+                  : "%s(%p): not a block: inside a large block or between blocks (arena default)",
               function, block);
 }
 
@@ -161,11 +165,16 @@ ACRE_INLINE void release(void *block) {
     uintptr_t address = acre_copy((uintptr_t)block), turned = acre_turned((uintptr_t)block);
     uintptr_t granule = acre_turned_granule(turned), slot = granule % ACRE_LOOKASIDE_SLOTS;
     struct acre_lookaside *lookaside = &acre_this_heap->lookaside;
-    if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
-        release_slowly(address);
-        return;
-    }
     acre_half *bits = lookaside->bits[slot];
+    if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
+        slot = acre_copy(slot); /* so that the compiler prepares nothing above for the second look */
+        if (lookaside->granule[slot] != ACRE_LOOKASIDE_RECENT(granule)) {
+            release_slowly(address);
+            return;
+        }
+        struct acre_slab *slab = acre_slab_of_bits(bits);
+        if (acre_recent_put(&acre_this_heap->recent[slab->span.size_class], slab, address)) return;
+    }
     if (ACRE_UNLIKELY(acre_set_bit16(bits, address, turned))) {
         release_slowly(address); /* names the mistake */
         return;
@@ -207,7 +216,8 @@ ACRE_PUBLIC void *calloc(size_t count, size_t size) {
 
 static size_t large_usable_bytes(const char *function, struct acre_chunk *chunk, void *block) {
     size_t asked_bytes;
-    size_t usable_bytes = acre_page_heap_large_size(&acre_default_arena.pages, chunk, (uintptr_t)block, &asked_bytes);
+    size_t usable_bytes =
+        acre_page_heap_large_size(&acre_default_arena.pages, chunk, (uintptr_t)block, &asked_bytes);
     if (usable_bytes == 0) fail_large(function, block, ACRE_LARGE_INSIDE);
     return usable_bytes;
 }
@@ -247,7 +257,8 @@ static void *resize_pages(void *block, size_t size_bytes) {
     if (span->kind == ACRE_SPAN_HUGE && size_bytes > threshold_bytes / 2)
         return (void *)acre_huge_resize((struct acre_huge *)span, size_bytes);
     if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes &&
-        acre_page_heap_resize_large(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block, size_bytes))
+        acre_page_heap_resize_large(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block,
+                                    size_bytes))
         return block;
     return NULL;
 }
@@ -268,7 +279,7 @@ ACRE_INLINE size_t own_small_bytes(void *block) {
     struct acre_slab *slab = acre_heap_own_slab(acre_this_heap, (uintptr_t)block);
     if (slab == NULL) return 0;
     uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
-    bool live = acre_slab_phase(slab, bit) == 0 && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
+    bool live = acre_slab_begins_block(slab, bit) && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
                 (slab->bits[bit / 64] >> bit % 64 & 1) == 0;
     return live ? slab->stride * ACRE_ALIGNMENT : 0;
 }

@@ -100,6 +100,30 @@ twice:
 #endif
 }
 
+/* Sets bit (position mod 16) of *half, as above; true when it was set before. */
+ACRE_INLINE bool acre_set_bit_of(acre_half *half, uint64_t position) {
+#if defined(__x86_64__)
+    unsigned bits = *half;
+    bool was_set;
+    __asm__("btsw %w2, %w0" : "+r"(bits), "=@ccc"(was_set) : "r"(position));
+    __atomic_store_n(half, (acre_half)bits, __ATOMIC_RELEASE);
+    return was_set;
+#else
+    unsigned bits = *half, bit = 1u << (position & 15);
+    __atomic_store_n(half, (acre_half)(bits | bit), __ATOMIC_RELEASE);
+    return (bits & bit) != 0;
+#endif
+}
+ACRE_INLINE void acre_clear_bit_of(acre_half *half, uint64_t position) {
+#if defined(__x86_64__)
+    unsigned bits = *half;
+    __asm__("btrw %w1, %w0" : "+r"(bits) : "r"(position) : "cc");
+    *half = (acre_half)bits;
+#else
+    *half &= (acre_half) ~(1u << (position & 15));
+#endif
+}
+
 /* Tells the compiler what it cannot see. */
 ACRE_INLINE void *acre_not_null(uintptr_t address) {
     if (address == 0) __builtin_unreachable();

@@ -4,7 +4,7 @@
  * list half walked. The page heap is, whose lock the fork held: so every slab is looked at, and what belongs to a
  * thread that is not there is handed on. Lost to the child are blocks that were on their way: in an outbox (64 a thread
  * at the most), in a cursor that was being filled, or between the slab and the caller. */
-#include "heap/heap.h"
+#include "heap/recent.h"
 
 #include "metadata/map.h"
 
@@ -40,6 +40,7 @@ static void abandon(struct acre_heap *heap, void *context) {
     heap->kept_bytes = 0;
     heap->outbox = (struct acre_outbox){0};
     heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
+    acre_recent_drop(heap);
     acre_heap_retire(heap);
 }
 

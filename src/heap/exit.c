@@ -3,7 +3,7 @@
 /* Puts a block back, unless it cannot be one that was taken out. */
 static void put_back(struct acre_slab *slab, uint32_t bit) {
     uint64_t mask = UINT64_C(1) << bit % 64;
-    if (bit * slab->unit_bytes >= slab->fresh_bytes || acre_slab_phase(slab, bit) != 0) return;
+    if (bit * slab->unit_bytes >= slab->fresh_bytes || !acre_slab_begins_block(slab, bit)) return;
     slab->bits[bit / 64] |= mask;
 }
 

@@ -1,8 +1,9 @@
-#include "heap/heap.h"
+#include "heap/recent.h"
 
 #include "os/report.h"
 
 void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab) {
+    acre_recent_expel(heap, slab);
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
     acre_heap_settle(heap, slab, acre_slab_count_free(slab));
@@ -52,7 +53,10 @@ ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
     return number;
 }
 
-static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
+static void free_as_owner(struct acre_heap *heap, struct acre_slab *slab, uintptr_t address) {
+    if (slab->keeps_recent && slab->heap == heap &&
+        acre_recent_put(&heap->recent[slab->span.size_class], slab, address))
+        return;
     acre_slab_set_free(slab, checked_number(slab, address));
     if (--slab->span.countdown == 0) acre_heap_countdown(slab);
 }
@@ -89,7 +93,7 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
     uintptr_t owner = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed);
     if (owner == acre_thread_pointer()) {
         if (acre_this_heap != &acre_no_heap) acre_heap_remember(acre_this_heap, slab);
-        free_as_owner(slab, address);
+        free_as_owner(acre_this_heap, slab, address);
         return;
     }
     /* A thread that only frees needs a heap too: for its outbox, and to adopt. fresh_bytes is the owner's, but it

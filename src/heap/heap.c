@@ -1,10 +1,11 @@
-#include "heap/heap.h"
+#include "heap/recent.h"
 
 #include "metadata/metadata.h"
 
 #include <pthread.h>
 
-struct acre_heap acre_no_heap = {.lookaside = ACRE_LOOKASIDE_NONE};
+struct acre_heap acre_no_heap = {.lookaside = ACRE_LOOKASIDE_NONE,
+                                 .recent = {[0 ... ACRE_CLASSES - 1] = ACRE_RECENT_NONE}};
 __thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_heap;
 
 static struct {
@@ -47,8 +48,10 @@ static void prepare(struct acre_heap *heap) {
     heap->lookaside.granule[0] = ACRE_LOOKASIDE_EMPTY;
     heap->depot = heaps.depot;
     acre_list_start(&heap->waiting);
-    for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++)
+    for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
         acre_list_start(&heap->supply[size_class].partial);
+        heap->recent[size_class] = (struct acre_recent)ACRE_RECENT_NONE;
+    }
 }
 
 /* A heap that nobody uses, or the one that a thread with our thread pointer left behind: it allocated after its
@@ -91,12 +94,13 @@ static uintptr_t granule_of(const struct acre_slab *slab) { return slab->span.ba
 void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab) {
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
     if (!acre_slab_is_small(slab)) return;
-    heap->lookaside.granule[slot] = granule;
+    heap->lookaside.granule[slot] = slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
     heap->lookaside.bits[slot] = (acre_half *)slab->bits;
 }
 
-void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab) {
+void acre_heap_forget(struct acre_heap *heap, struct acre_slab *slab) {
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    acre_recent_expel(heap, slab);
     if (heap->lookaside.granule[slot] == granule) heap->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
 }
 
@@ -122,7 +126,8 @@ static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum a
     if (!acre_list_is_valid(list)) return false;
     for (struct acre_node *node = list->next; node != list; node = node->next) {
         struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
-        if (slab->span.state != state || slab->heap != heap || !acre_slab_is_valid(slab)) return false;
+        if (slab->span.state != state || slab->heap != heap || !acre_slab_is_valid(slab, acre_recent_count(heap, slab)))
+            return false;
     }
     return true;
 }
@@ -133,6 +138,7 @@ static bool lookaside_is_valid(struct acre_heap *heap) {
         uintptr_t granule = heap->lookaside.granule[slot];
         if (granule == (slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0)) continue;
         struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
+        if (slab->keeps_recent) granule = ACRE_LOOKASIDE_RECENT(granule);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
             atomic_load(acre_slab_owner(slab)) != thread)
             return false;
@@ -142,11 +148,11 @@ static bool lookaside_is_valid(struct acre_heap *heap) {
 
 bool acre_heap_is_valid(struct acre_heap *heap) {
     if (heap == &acre_no_heap) return true;
-    if (!lookaside_is_valid(heap)) return false;
+    if (!lookaside_is_valid(heap) || !acre_recent_is_valid(heap)) return false;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         if (supply->slab != NULL &&
-            (supply->slab->span.state != ACRE_SLAB_CURRENT || !acre_slab_is_valid(supply->slab)))
+            (supply->slab->span.state != ACRE_SLAB_CURRENT || !acre_slab_is_valid(supply->slab, 0)))
             return false;
         if (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL)) return false;
         if (acre_list_length(&supply->partial) != supply->stock) return false;

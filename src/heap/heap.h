@@ -1,8 +1,8 @@
 /* Layer 6: a thread's heap: what it hands out from without a lock, and the slabs it owns.
  *
- * For each size class a cursor holds blocks that are ready: a run of neighbours (next up to end), or else some that lie
- * scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab. All of it is
- * touched only by its thread, except `queue`. */
+ * For each size class a cursor holds blocks that are ready: a run of neighbours (next up to end), or else some that
+ * lie scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab. All of it
+ * is touched only by its thread, except `queue`. */
 #ifndef ACRE_HEAP_HEAP_H
 #define ACRE_HEAP_HEAP_H
 
@@ -20,18 +20,19 @@ _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
                "malloc finds the cursor of a rounded size, and what is ready, at twice its bytes");
 
 struct acre_supply {
-    struct acre_slab *slab; /* current, or NULL */
+    struct acre_slab *slab;   /* current, or NULL */
     uint64_t words;           /* of its bitmap, those that the pass has still to come to: a bit each */
     bool exact;               /* and none of them is empty */
     uint32_t collected;       /* remote frees since its first pass, or since the last that they led to */
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
+    uint8_t scattered;        /* refills that found scattered blocks, the first few */
     uint32_t stock;           /* slabs on `partial` */
     struct acre_node partial; /* slabs of the class worth a look, oldest first */
 };
 
-/* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates finds
- * them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
+/* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates
+ * finds them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
 #define ACRE_STOCK_MOST 8
 
 #define ACRE_OUTBOX_SLOTS 16u
@@ -46,21 +47,42 @@ struct acre_outbox {
     uint32_t unsent;
 };
 
-/* Small slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free that
- * an address is aligned and lies in a slab of its own thread, without a look at the map or the owner. A slab leaves
- * it before it leaves its owner. What is not here is looked up in the map, and comes in then. 256 granules side by
- * side are 16 MiB; a slot is a byte of the address, which needs no masking. */
+/* Blocks of a small class that their owner freed last, in the order of their frees: `top` is the last. They go out
+ * first, since they are warm, and a stack that is pushed and popped is all that such frees and mallocs then are
+ * (recent.h). */
+#define ACRE_RECENT_MOST 31u
+
+struct acre_recent_entry {
+    uintptr_t block; /* 0: the floor, below the first */
+    acre_half *half; /* where its bit lies */
+};
+
+struct acre_recent {
+    struct acre_recent_entry *top, *last; /* `last` is the place of the last one that there is room for */
+};
+_Static_assert(sizeof(struct acre_recent) == ACRE_ALIGNMENT, "malloc finds that of a rounded size at its bytes");
+
+/* Small slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free
+ * that an address is aligned and lies in a slab of its own thread, without a look at the map or the owner. A slab
+ * leaves it before it leaves its owner. What is not here is looked up in the map, and comes in then. 256 granules
+ * side by side are 16 MiB; a slot is a byte of the address, which needs no masking. Of a slab that keeps recent
+ * blocks it is the granule's complement, so that the same comparison tells free, too, where blocks go. */
 #define ACRE_LOOKASIDE_SLOTS ((size_t)256)
-#define ACRE_LOOKASIDE_EMPTY 1 /* in slot 0; in the others 0: no granule 0 is a slab's, but free(NULL) asks for it */
-#define ACRE_LOOKASIDE_NONE {{ACRE_LOOKASIDE_EMPTY}, {NULL}}
+#define ACRE_LOOKASIDE_EMPTY                                                                                       \
+    1 /* in slot 0; in the others 0: no granule 0 is a slab's, but free(NULL) asks for it */
+#define ACRE_LOOKASIDE_NONE                                                                                        \
+    {                                                                                                              \
+        {ACRE_LOOKASIDE_EMPTY}, { NULL }                                                                           \
+    }
 
 struct acre_lookaside {
     uintptr_t granule[ACRE_LOOKASIDE_SLOTS];
     acre_half *bits[ACRE_LOOKASIDE_SLOTS]; /* of the slab */
 };
+#define ACRE_LOOKASIDE_RECENT(granule) (~(granule))
 
-/* Turned right by four, an address has its granule's number on top of its block's, and above that what makes the number
- * nobody's: the low bits of an address that is not aligned, the high ones of one that is not canonical. */
+/* Turned right by four, an address has its granule's number on top of its block's, and above that what makes the
+ * number nobody's: the low bits of an address that is not aligned, the high ones of one that is not canonical. */
 ACRE_INLINE uintptr_t acre_turned(uintptr_t address) { return address >> 4 | address << 60; }
 ACRE_INLINE uintptr_t acre_turned_granule(uintptr_t turned) { return turned >> (ACRE_GRANULE_SHIFT - 4); }
 
@@ -68,6 +90,7 @@ struct acre_heap {
     struct acre_cursor cursor[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
     struct acre_lookaside lookaside;
+    struct acre_recent recent[ACRE_CLASSES];
     struct acre_supply supply[ACRE_CLASSES];
     struct acre_node waiting; /* slabs owned and too full to be worth a look */
     struct acre_depot *depot;
@@ -76,12 +99,15 @@ struct acre_heap {
     struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
     _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
     struct acre_node all_node;
+    struct acre_recent_entry recent_entry[ACRE_SMALL_CLASSES][1 + ACRE_RECENT_MOST];
 };
 
 /* The heap's own small slab that an aligned address lies in, or NULL. */
 ACRE_INLINE struct acre_slab *acre_heap_own_slab(struct acre_heap *heap, uintptr_t address) {
     uintptr_t granule = acre_turned_granule(acre_turned(address)), slot = granule % ACRE_LOOKASIDE_SLOTS;
-    return heap->lookaside.granule[slot] == granule ? acre_slab_of_bits(heap->lookaside.bits[slot]) : NULL;
+    uintptr_t found = heap->lookaside.granule[slot];
+    bool own = found == granule || found == ACRE_LOOKASIDE_RECENT(granule);
+    return own ? acre_slab_of_bits(heap->lookaside.bits[slot]) : NULL;
 }
 
 #define ACRE_HEAP_UNUSED ((uintptr_t)0)
@@ -98,13 +124,22 @@ ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
     return ACRE_LIKELY(acre_this_heap != &acre_no_heap) ? acre_this_heap : acre_heap_make();
 }
 
-/* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap. */
+/* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap.
+ */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
 /* Blocks that the cursor of a class holds. */
 ACRE_INLINE size_t acre_cursor_blocks(const struct acre_cursor *cursor, unsigned size_class) {
     return (cursor->end - cursor->next) / acre_class_bytes(size_class) + (cursor->top - cursor->bottom);
 }
-/* A block from the cursor or by refill. *zero: it reads as zeros. */
+/* The recent block at the top, which there is. */
+ACRE_INLINE void *acre_recent_take(struct acre_recent *recent) {
+    struct acre_recent_entry *entry = recent->top;
+    uintptr_t block = entry->block;
+    recent->top = entry - 1;
+    acre_clear_bit_of(entry->half, block / ACRE_ALIGNMENT);
+    return acre_not_null(block);
+}
+/* A block from the cursor, a recent one, or one by refill. *zero: it reads as zeros. */
 ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
     struct acre_cursor *cursor = &heap->cursor[size_class];
     uintptr_t next = cursor->next;
@@ -112,6 +147,9 @@ ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bo
     if (next != cursor->end) {
         block = acre_not_null(next);
         cursor->next = next + acre_class_bytes(size_class);
+    } else if (heap->recent[size_class].top->block != 0) {
+        *zero = false;
+        return acre_recent_take(&heap->recent[size_class]);
     } else if (cursor->top != cursor->bottom) {
         uint32_t bit = heap->ready[size_class][--cursor->top];
         block = acre_not_null(cursor->base + bit * acre_class_unit_bytes(size_class));
@@ -129,7 +167,7 @@ void acre_heap_countdown(struct acre_slab *slab);
 
 /* A small slab that the heap's thread owns comes into its lookaside; any slab leaves it. */
 void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab);
-void acre_heap_forget(struct acre_heap *heap, const struct acre_slab *slab);
+void acre_heap_forget(struct acre_heap *heap, struct acre_slab *slab);
 /* Gives away a slab without a live block: to the page heap. One with free blocks: to the depot. */
 void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab);
 void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
@@ -147,7 +185,8 @@ void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab);
 void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab);
 /* The caller's slab is nobody's from now on; whoever frees into it adopts it. */
 void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab);
-/* Looks whether a current slab is wholly free, and then gives it up; else looks again when it may be, a few times. */
+/* Looks whether a current slab is wholly free, and then gives it up; else looks again when it may be, a few times.
+ */
 void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch);
 /* Slabs that are wholly free go back to the page heap: those kept, and those in use. */
 void acre_heap_give_kept(struct acre_heap *heap);
@@ -164,8 +203,8 @@ void acre_remote_drain(struct acre_heap *heap);
 void acre_heap_leave(struct acre_heap *heap);
 /* A slab of the caller's that no list holds goes to the page heap, to the depot, or is nobody's. */
 void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab);
-/* Blocks that the cursor holds go back to its slab. The cursor of a thread that a fork took away may have been in the
- * middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
+/* Blocks that the cursor holds go back to its slab. The cursor of a thread that a fork took away may have been in
+ * the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
 void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab);
 
 /* child.c: in the child of a fork, what the threads had that are not there. */

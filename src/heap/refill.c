@@ -1,4 +1,4 @@
-#include "heap/heap.h"
+#include "heap/recent.h"
 
 #include "span/huge.h"
 
@@ -14,6 +14,9 @@
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
+/* Scattered refills after which a class keeps recent blocks. */
+#define SCATTERED_MANY 4
+
 /* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
 static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
     size_t block_bytes = acre_slab_block_bytes(slab), left_bytes = slab->end_bytes - slab->fresh_bytes;
@@ -28,8 +31,9 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     return (void *)first;
 }
 
-/* Takes the blocks of a word one by one down below *bottom, as far as there is room; what is left of the word. The second
- * is taken without asking whether there is one, which no processor could guess; a third is rare where runs are short. */
+/* Takes the blocks of a word one by one down below *bottom, as far as there is room; what is left of the word. The
+ * second is taken without asking whether there is one, which no processor could guess; a third is rare where runs
+ * are short. */
 ACRE_INLINE uint64_t take_word(const struct acre_slab *slab, uint32_t at, uint16_t *ready, uint32_t *bottom) {
     uint64_t word = slab->bits[at];
     uint32_t first_bit = at * 64, place = *bottom - 1;
@@ -50,6 +54,8 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     struct acre_supply *supply = &heap->supply[size_class];
+    if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
+        acre_recent_start(heap, size_class);
     uint64_t words = supply->exact ? supply->words : supply->words & acre_slab_words_set(slab), left;
     uint16_t *ready = heap->ready[size_class];
     uint32_t bottom = ACRE_READY_MOST, at;
@@ -70,10 +76,11 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     return (void *)(slab->span.base + (uintptr_t)ready[ACRE_READY_MOST - 1] * slab->unit_bytes);
 }
 
-/* Takes blocks out of the first of the supply's words: its first run if that is long, else scattered ones. What it takes
- * is sound, or the program ends (see acre_slab_word_is_sound, whose parts are here as they come up). */
-ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply, struct acre_slab *slab) {
-    uint32_t at = acre_lowest_bit(supply->words);
+/* Takes blocks out of word `at`, the first of the supply's: its first run if that is long, else scattered ones.
+ * What it takes is sound, or the program ends (see acre_slab_word_is_sound, whose parts are here as they come up).
+ */
+ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply, struct acre_slab *slab,
+                              uint32_t at) {
     uint64_t word = slab->bits[at];
     uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
@@ -81,7 +88,7 @@ ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply
     uint32_t last_bit = acre_log2_floor(run), stride = slab->stride;
     if (last_bit < (RUN_LEAST - 1) * stride) return take_scattered(heap, slab);
     uint32_t end_bytes = (first_bit + last_bit + stride) * unit_bytes;
-    if (ACRE_UNLIKELY((missing & shifted) != 0 || acre_slab_phase(slab, first_bit) != 0 ||
+    if (ACRE_UNLIKELY((missing & shifted) != 0 || !acre_slab_begins_block(slab, first_bit) ||
                       end_bytes > slab->fresh_bytes))
         acre_slab_fail_word(slab, at);
     slab->bits[at] = word ^= run << lowest;
@@ -100,8 +107,8 @@ ACRE_INLINE void begin_pass(struct acre_supply *supply, struct acre_slab *slab) 
     supply->exact = false;
 }
 
-/* At the end of a pass: whether enough was freed meanwhile for another. Never fewer than are free: what the pass has taken
- * again is counted too. */
+/* At the end of a pass: whether enough was freed meanwhile for another. Never fewer than are free: what the pass
+ * has taken again is counted too. */
 static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *slab) {
     supply->collected += acre_slab_collect(slab);
     uint32_t freed = (uint32_t)(slab->armed - slab->span.countdown) + supply->collected;
@@ -163,7 +170,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     if (slab == NULL) return false;
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
-    acre_heap_remember(heap, slab);
+    if (!acre_recent_admit(heap, slab)) acre_heap_remember(heap, slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     supply->slab = slab;
     supply->collected = 0;
@@ -188,15 +195,18 @@ static ACRE_NOINLINE void *refill_after_pass(struct acre_heap *heap, unsigned si
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
+    ACRE_ASSERT(heap->recent[size_class].top->block == 0);
     if (slab == NULL) return refill_after_pass(heap, size_class);
     if (slab->armed - slab->span.countdown >= RESTART_FREES)
         begin_pass(supply, slab);
     else if (slab->words == 1)
         supply->words = slab->bits[0] != 0;
-    while (supply->words != 0 && slab->bits[acre_lowest_bit(supply->words)] == 0) supply->words &= supply->words - 1;
-    if (supply->words == 0) return refill_after_pass(heap, size_class);
+    uint64_t words = supply->words;
+    while (words != 0 && slab->bits[acre_lowest_bit(words)] == 0) words &= words - 1;
+    supply->words = words;
+    if (words == 0) return refill_after_pass(heap, size_class);
     supply->fresh = supply->zero = false;
-    return take_blocks(heap, supply, slab);
+    return take_blocks(heap, supply, slab, acre_lowest_bit(words));
 }
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. */
@@ -214,6 +224,7 @@ static void destroy_current(struct acre_heap *heap, struct acre_slab *slab) {
 }
 
 void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch) {
+    acre_recent_expel(heap, slab);
     acre_slab_collect(slab);
     uint32_t live = count_live(heap, slab);
     if (live == 0) {
@@ -221,8 +232,8 @@ void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, boo
         return;
     }
     slab->span.flags = is_new_watch ? WATCHES_MOST : (uint8_t)(slab->span.flags - (slab->span.flags > 0));
-    if (slab->span.flags > 0) slab->armed = slab->span.countdown = (int32_t)live;
-    else slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    slab->armed = slab->span.countdown = slab->span.flags > 0 ? (int32_t)live : ACRE_COUNTDOWN_FAR;
+    if (slab->span.flags == 0) acre_recent_admit(heap, slab);
 }
 
 void acre_heap_give_current(struct acre_heap *heap) {
@@ -260,28 +271,35 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
 }
 
-/* Slabs worth a look that are more than a heap should keep go to the depot, the oldest first: two at a time, since a
- * thread that was alone until now may have many. */
+/* Slabs worth a look that are more than a heap should keep go to the depot, the oldest first: two at a time, since
+ * a thread that was alone until now may have many. */
 static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
         struct acre_slab *slab = first_partial(heap, supply);
-        if (acre_slab_free_now(slab) == slab->total) acre_heap_destroy(heap, slab);
-        else acre_heap_share(heap, slab, acre_slab_free_now(slab));
+        acre_recent_expel(heap, slab);
+        if (acre_slab_free_now(slab) == slab->total)
+            acre_heap_destroy(heap, slab);
+        else
+            acre_heap_share(heap, slab, acre_slab_free_now(slab));
     }
 }
 
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t worth = acre_slab_worth(slab);
-    if (free_blocks == slab->total) {
+    if (slab->total - free_blocks <= ACRE_RECENT_MOST) free_blocks += acre_recent_expel(heap, slab);
+    uint32_t live = slab->total - free_blocks;
+    if (live == 0) {
         settle_empty(heap, slab);
     } else if (free_blocks >= worth) {
+        bool recent = live > ACRE_RECENT_MOST && acre_recent_admit(heap, slab);
         slab->span.state = ACRE_SLAB_PARTIAL;
-        acre_slab_arm(slab, free_blocks, (int32_t)(slab->total - free_blocks));
+        acre_slab_arm(slab, free_blocks, (int32_t)(recent ? live - ACRE_RECENT_MOST : live));
         acre_list_push_back(&supply->partial, &slab->node);
         supply->stock++;
         share_surplus(heap, supply);
     } else {
+        acre_recent_admit(heap, slab);
         slab->span.state = ACRE_SLAB_WAITING;
         acre_slab_arm(slab, free_blocks, (int32_t)(worth - free_blocks));
         acre_list_push_back(&heap->waiting, &slab->node);

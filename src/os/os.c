@@ -32,15 +32,15 @@ static void count(enum acre_os_call call) {
 
 static void raise_to(_Atomic uint64_t *peak, uint64_t value) {
     uint64_t seen = atomic_load_explicit(peak, memory_order_relaxed);
-    while (seen < value && !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed,
-                                                                  memory_order_relaxed)) {
+    while (seen < value &&
+           !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
 static void add_mapped(int64_t delta_bytes) {
-    uint64_t now = atomic_fetch_add_explicit(&acre_os_figures.mapped_bytes, (uint64_t)delta_bytes,
-                                             memory_order_relaxed) +
-                   (uint64_t)delta_bytes;
+    uint64_t now =
+        atomic_fetch_add_explicit(&acre_os_figures.mapped_bytes, (uint64_t)delta_bytes, memory_order_relaxed) +
+        (uint64_t)delta_bytes;
     raise_to(&acre_os_figures.mapped_peak_bytes, now);
 }
 
@@ -67,7 +67,8 @@ uintptr_t acre_os_break(intptr_t delta_bytes) {
     if (delta_bytes > 0 && must_fail(ACRE_OS_BRK)) return ACRE_BREAK_FAILED;
     int kept = errno;
     /* libc remembers the break: asking for it is a system call the first time only. */
-    bool asks_kernel = delta_bytes != 0 || atomic_load_explicit(&acre_os_figures.break_start, memory_order_relaxed) == 0;
+    bool asks_kernel =
+        delta_bytes != 0 || atomic_load_explicit(&acre_os_figures.break_start, memory_order_relaxed) == 0;
     void *before = sbrk(delta_bytes);
     if (asks_kernel) count(ACRE_OS_BRK);
     errno = kept;

@@ -18,8 +18,9 @@ void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t f
 struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class);
 /* If the slab is still SHARED, it is the caller's now. */
 bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab);
-/* If the slab is still SHARED: frees the block of this number (ACRE_NO_BLOCK: none) where it is, and collects the slab's
- * remote frees if there may be any. EMPTIED: it has no live block left, is off the list, and is the caller's to destroy. */
+/* If the slab is still SHARED: frees the block of this number (ACRE_NO_BLOCK: none) where it is, and collects the
+ * slab's remote frees if there may be any. EMPTIED: it has no live block left, is off the list, and is the caller's
+ * to destroy. */
 enum acre_depot_answer { ACRE_DEPOT_NOT_SHARED, ACRE_DEPOT_DONE, ACRE_DEPOT_EMPTIED };
 enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number);
 

@@ -32,7 +32,7 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
     slab->words = small ? ACRE_SMALL_WORDS : 1;
     slab->pattern = every(slab->stride);
-    slab->reciprocal = ((UINT32_C(1) << ACRE_RECIPROCAL_SHIFT) + slab->stride - 1) / slab->stride;
+    slab->reciprocal = small ? (uint32_t)(((UINT64_C(1) << 32) + block_bytes - 1) / block_bytes) : UINT32_MAX;
     uint32_t steps = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
     slab->block_reciprocal = ((UINT32_C(1) << ACRE_BLOCK_RECIPROCAL_SHIFT) + steps - 1) / steps;
     slab->end_bytes = (uint32_t)(slab->total * block_bytes);
@@ -45,7 +45,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     slab->queue_next = NULL;
     slab->armed = slab->free_at_arm = 0;
     slab->fresh_bytes = 0;
-    slab->zero = false;
+    slab->zero = slab->keeps_recent = false;
     slab->asked = NULL;
     slab->span.countdown = ACRE_COUNTDOWN_FAR;
     slab->span.flags = 0;
@@ -177,11 +177,11 @@ _Noreturn void acre_slab_fail_inside(const char *function, const struct acre_sla
               (void *)address, offset % block_bytes, block_bytes, (void *)(address - offset % block_bytes));
 }
 
-bool acre_slab_is_valid(struct acre_slab *slab) {
+bool acre_slab_is_valid(struct acre_slab *slab, uint32_t recent) {
     for (uint32_t word = 0; word < slab->words; word++) {
         if (slab->bits[word] != 0 && !acre_slab_word_is_sound(slab, word, slab->bits[word])) return false;
     }
     if (slab->span.state == ACRE_SLAB_WAITING || slab->span.state == ACRE_SLAB_PARTIAL)
-        return acre_slab_free_now(slab) == acre_slab_count_free(slab);
+        return acre_slab_free_now(slab) + recent == acre_slab_count_free(slab);
     return slab->fresh_bytes <= slab->end_bytes;
 }

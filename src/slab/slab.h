@@ -5,12 +5,12 @@
  * pages of free blocks back to the OS while the owner sleeps (docs/decisions/0001-side-bitmaps.md).
  *
  * bits: 1 means free and not in anybody's supply. Only the owner writes it, and its fast path only sets bits.
- * Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and are moved over by
- * the owner (acre_slab_collect). Blocks at or behind `fresh` have never been handed out and have no bits.
+ * Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and are moved over
+ * by the owner (acre_slab_collect). Blocks at or behind `fresh` have never been handed out and have no bits.
  *
  * Algebra, for a slab that its owner looks at and that is not current:
  *     free blocks = bits set + blocks behind fresh = total - live, where live counts remote frees not collected yet
- *     free blocks = free_at_arm + (armed - countdown)
+ *     free blocks = free_at_arm + (armed - countdown) + those among the owner's recent blocks (heap/recent.h)
  *
  * States, which only the owner changes:
  *     CURRENT  a heap's supply for its class comes from it; countdown is far from 0 and counts the frees since the
@@ -43,9 +43,9 @@ enum acre_slab_state {
     ACRE_SLAB_SHARED
 };
 
-enum { /* bits of `queued` */
-    ACRE_QUEUED = 1, /* on a heap's queue */
-    ACRE_BURIED = 2  /* destroyed: whoever finds or leaves it off the queue gives the record back */
+enum {                  /* bits of `queued` */
+       ACRE_QUEUED = 1, /* on a heap's queue */
+       ACRE_BURIED = 2  /* destroyed: whoever finds or leaves it off the queue gives the record back */
 };
 
 struct acre_heap;
@@ -57,7 +57,7 @@ struct acre_slab {
     struct acre_node node;
     struct acre_chunk *chunk;
     _Atomic uint64_t *_Atomic remote; /* made at the first remote free */
-    _Atomic uintptr_t remote_list; /* blocks freed when there was no memory for `remote`, linked by first word */
+    _Atomic uintptr_t remote_list;    /* blocks freed when there was no memory for `remote`, linked by first word */
     struct acre_slab *queue_next;     /* on the heap's queue of slabs with remote frees */
     _Atomic uint32_t queued;
     int32_t armed;
@@ -65,16 +65,18 @@ struct acre_slab {
     uint32_t fresh_bytes; /* from base; blocks behind it were never handed out */
     uint32_t end_bytes;   /* of the last block */
     uint32_t unit_bytes;  /* per bit */
-    uint32_t reciprocal;  /* of stride, for acre_slab_number */
-    uint16_t total;       /* blocks */
-    uint8_t stride;       /* bits from block to block */
+    uint32_t
+        reciprocal; /* of a small block's bytes, for acre_slab_begins_block; of a medium one: says yes to all */
+    uint16_t total; /* blocks */
+    uint8_t stride; /* bits from block to block */
     uint8_t words;
-    bool zero;            /* fresh blocks read as zeros */
-    uint32_t block_reciprocal; /* of a block in steps of 16 bytes, for acre_slab_find */
-    uint64_t pattern;             /* bits 0, stride, 2 * stride, ... */
-    uint16_t *asked;              /* counting build: bytes asked for, by number */
+    bool zero;                                      /* fresh blocks read as zeros */
+    bool keeps_recent;                              /* frees by its owner may go to the owner's recent blocks */
+    uint32_t block_reciprocal;                      /* of a block in steps of 16 bytes, for acre_slab_find */
+    uint64_t pattern;                               /* bits 0, stride, 2 * stride, ... */
+    uint16_t *asked;                                /* counting build: bytes asked for, by number */
     _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
-    uint64_t bits[]; /* at a fixed place: the fast path of free knows it */
+    uint64_t bits[];                                /* at a fixed place: the fast path of free knows it */
 };
 _Static_assert(sizeof(struct acre_slab) == 192, "bitmaps of small slabs begin on a cache line");
 
@@ -125,15 +127,16 @@ ACRE_INLINE uint32_t acre_slab_free_now(const struct acre_slab *slab) {
 /* Free blocks that make a slab worth a look: its look costs a pass over the bitmap. */
 ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre_max(1, slab->total / 16u); }
 
-/* A bit is that of block number bit / stride, if a block begins there. Without a division: exact for the 4096 bits of a
- * slab and strides up to 64. */
-#define ACRE_RECIPROCAL_SHIFT 20
-ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit) {
-    return (uint32_t)(bit * (uint64_t)slab->reciprocal >> ACRE_RECIPROCAL_SHIFT);
+/* Whether the bit is that of the beginning of a block. With d for the bytes of a block, r = 2^32 / d rounded up and
+ * e = r * d - 2^32 < d, the offset q * d + m gives q * e + m * r modulo 2^32. That is less than r only for m = 0,
+ * since (q + 1) * e < r for 64 KiB of blocks up to 1 KiB. (Lemire, Kaser, Kurz: Faster remainder by direct
+ * computation, 2019.) */
+ACRE_INLINE bool acre_slab_begins_block(const struct acre_slab *slab, uint32_t bit) {
+    return bit * (uint32_t)ACRE_ALIGNMENT * slab->reciprocal < slab->reciprocal;
 }
-/* How far behind the beginning of a block the bit is. */
-ACRE_INLINE uint32_t acre_slab_phase(const struct acre_slab *slab, uint32_t bit) {
-    return bit - acre_slab_number(slab, bit) * slab->stride;
+/* The number of the block, of a small slab, that the bit lies in: bit / stride. */
+ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit) {
+    return (uint32_t)(bit * ACRE_ALIGNMENT * slab->reciprocal >> 32);
 }
 /* Words that may have bits: up to `fresh`. */
 ACRE_INLINE uint32_t acre_slab_words_used(const struct acre_slab *slab) {
@@ -147,11 +150,12 @@ ACRE_INLINE uint64_t acre_slab_words_touched(const struct acre_slab *slab) {
 /* Which words have bits. Two instructions a word where a processor adds with carry. */
 ACRE_INLINE uint64_t acre_slab_words_set(const struct acre_slab *slab) {
     uint64_t clear = ~UINT64_C(0);
-    for (uint32_t word = acre_slab_words_used(slab); word > 0; word--) clear = clear + clear + (slab->bits[word - 1] == 0);
+    for (uint32_t word = acre_slab_words_used(slab); word > 0; word--)
+        clear = clear + clear + (slab->bits[word - 1] == 0);
     return ~clear;
 }
-/* The bits of a word where blocks begin. The first is that of the first block that begins at the word's first bit or
- * behind it. */
+/* The bits of a word of a small slab, or of a medium one's only word, where blocks begin. The first is that of the
+ * first block that begins at the word's first bit or behind it. */
 ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t word) {
     uint32_t first_bit = word * 64u;
     return slab->pattern << (acre_slab_number(slab, first_bit + slab->stride - 1) * slab->stride - first_bit);
@@ -163,8 +167,7 @@ ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t wor
 ACRE_INLINE uint32_t acre_slab_find(const struct acre_slab *slab, uintptr_t address) {
     uintptr_t offset = address - slab->span.base;
     if (offset >= slab->end_bytes) return ACRE_NO_BLOCK;
-    uint32_t number =
-        (uint32_t)((offset / ACRE_ALIGNMENT) * slab->block_reciprocal >> ACRE_BLOCK_RECIPROCAL_SHIFT);
+    uint32_t number = (uint32_t)((offset / ACRE_ALIGNMENT) * slab->block_reciprocal >> ACRE_BLOCK_RECIPROCAL_SHIFT);
     return number * acre_slab_block_bytes(slab) == offset ? number : ACRE_NO_BLOCK;
 }
 /* Words of `remote`. */
@@ -178,7 +181,7 @@ void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t block
  * handed out yet, which only free of a pointer into a block can have set. */
 ACRE_INLINE bool acre_slab_word_is_sound(const struct acre_slab *slab, uint32_t word, uint64_t bits) {
     uint32_t lowest = acre_lowest_bit(bits), highest = acre_log2_floor(bits);
-    return acre_slab_phase(slab, word * 64u + lowest) == 0 && ((bits >> lowest) & ~slab->pattern) == 0 &&
+    return acre_slab_begins_block(slab, word * 64u + lowest) && ((bits >> lowest) & ~slab->pattern) == 0 &&
            (word * 64u + highest) * slab->unit_bytes < slab->fresh_bytes;
 }
 _Noreturn ACRE_COLD void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word);
@@ -195,6 +198,7 @@ ACRE_INLINE void acre_slab_set_free(struct acre_slab *slab, uint32_t number) {
     slab->bits[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
-bool acre_slab_is_valid(struct acre_slab *slab);
+/* recent: how many of its blocks are recent ones of its owner. */
+bool acre_slab_is_valid(struct acre_slab *slab, uint32_t recent);
 
 #endif

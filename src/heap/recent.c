@@ -1,0 +1,73 @@
+#include "heap/recent.h"
+
+struct acre_recent_entry acre_recent_floor;
+
+void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
+    if (size_class >= ACRE_SMALL_CLASSES || acre_recent_is_kept(heap, size_class)) return;
+    struct acre_recent *recent = &heap->recent[size_class];
+    recent->top = &heap->recent_entry[size_class][0];
+    recent->last = recent->top + ACRE_RECENT_MOST;
+    struct acre_slab *slab = heap->supply[size_class].slab;
+    if (slab != NULL && slab->span.flags == 0) acre_recent_admit(heap, slab);
+}
+
+bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab) {
+    if (!acre_recent_is_kept(heap, slab->span.size_class)) return false;
+    slab->keeps_recent = true;
+    acre_heap_remember(heap, slab);
+    return true;
+}
+
+static bool is_of(const struct acre_recent_entry *entry, const struct acre_slab *slab) {
+    return entry->block - slab->span.base < slab->end_bytes;
+}
+
+uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab) {
+    if (!slab->keeps_recent) return 0;
+    slab->keeps_recent = false;
+    acre_heap_remember(heap, slab);
+    if (!acre_recent_is_kept(heap, slab->span.size_class)) return 0; /* inherited by a fork from another's heap */
+    struct acre_recent *recent = &heap->recent[slab->span.size_class];
+    struct acre_recent_entry *to = &heap->recent_entry[slab->span.size_class][0], *from = to + 1;
+    uint32_t count = 0;
+    for (; from <= recent->top; from++) {
+        if (is_of(from, slab))
+            count++;
+        else
+            *++to = *from;
+    }
+    recent->top = to;
+    slab->span.countdown -= (int32_t)count;
+    return count;
+}
+
+uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab *slab) {
+    const struct acre_recent *recent = &heap->recent[slab->span.size_class];
+    uint32_t count = 0;
+    for (const struct acre_recent_entry *entry = recent->top; entry->block != 0; entry--)
+        count += is_of(entry, slab);
+    return count;
+}
+
+void acre_recent_drop(struct acre_heap *heap) {
+    for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
+        if (acre_recent_is_kept(heap, size_class))
+            heap->recent[size_class].top = &heap->recent_entry[size_class][0];
+    }
+}
+
+bool acre_recent_is_valid(const struct acre_heap *heap) {
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        const struct acre_recent *recent = &heap->recent[size_class];
+        if (!acre_recent_is_kept(heap, size_class)) {
+            if (recent->top != &acre_recent_floor) return false;
+            continue;
+        }
+        const struct acre_recent_entry *floor = &heap->recent_entry[size_class][0];
+        if (floor->block != 0 || recent->top < floor || recent->top > recent->last) return false;
+        for (const struct acre_recent_entry *entry = floor + 1; entry <= recent->top; entry++) {
+            if ((*entry->half >> entry->block / ACRE_ALIGNMENT % 16 & 1) == 0) return false;
+        }
+    }
+    return true;
+}

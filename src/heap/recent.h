@@ -1,0 +1,57 @@
+/* Recent blocks: a class whose free blocks lie scattered keeps the last few that its thread freed on a stack, and
+ * hands them out again first. A refill from a bitmap costs as much as three of them, and what it finds no processor
+ * can guess.
+ *
+ * A recent block is free and has its bit, so that a second free is seen at once; but the slab's countdown does not
+ * know of it. A slab may be empty without its countdown having fired only if ACRE_RECENT_MOST blocks of it could be
+ * recent. So one with so few live blocks keeps none (expel), and before that its countdown fires that much earlier
+ * (settle). A refill takes from bitmaps, where recent blocks have their bits: it comes only when the class has
+ * none.
+ *
+ * A class begins with this when a refill has found scattered blocks a few times. Until then malloc and free are at
+ * their shortest. */
+#ifndef ACRE_HEAP_RECENT_H
+#define ACRE_HEAP_RECENT_H
+
+#include "heap/heap.h"
+
+/* The floor of the classes that keep none. */
+extern struct acre_recent_entry acre_recent_floor;
+#define ACRE_RECENT_NONE                                                                                           \
+    { &acre_recent_floor, &acre_recent_floor }
+
+ACRE_INLINE bool acre_recent_is_kept(const struct acre_heap *heap, unsigned size_class) {
+    return heap->recent[size_class].last != &acre_recent_floor;
+}
+
+/* The class keeps recent blocks from now on. */
+void acre_recent_start(struct acre_heap *heap, unsigned size_class);
+/* Frees into the heap's slab may become recent ones, if its class keeps any; whether they may. */
+bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab);
+/* No block of the slab is recent any more, nor becomes so; how many were. The countdown knows of them now, and has
+ * not fired. */
+uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab);
+/* How many blocks of the slab are recent. */
+uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab *slab);
+/* All of a heap whose thread a fork took away. */
+void acre_recent_drop(struct acre_heap *heap);
+
+bool acre_recent_is_valid(const struct acre_heap *heap);
+
+/* free of an aligned address in a slab that keeps recent blocks: true when it is one now. Otherwise there is no
+ * room, or it is no live block, which the caller sees to. */
+ACRE_INLINE bool acre_recent_put(struct acre_recent *recent, struct acre_slab *slab, uintptr_t address) {
+    struct acre_recent_entry *entry = recent->top;
+    uint32_t offset = (uint32_t)(address % ACRE_GRANULE_BYTES);
+    if (ACRE_UNLIKELY(entry == recent->last || offset >= slab->fresh_bytes ||
+                      !acre_slab_begins_block(slab, offset / ACRE_ALIGNMENT)))
+        return false;
+    acre_half *half = (acre_half *)slab->bits + offset / (16 * ACRE_ALIGNMENT);
+    entry[1].block = address;
+    entry[1].half = half;
+    if (ACRE_UNLIKELY(acre_set_bit_of(half, address / ACRE_ALIGNMENT))) return false;
+    recent->top = entry + 1;
+    return true;
+}
+
+#endif
