@@ -23,6 +23,11 @@
 #define DIRTY_PART 16
 #define FREED_PART 4
 #define DOUBLINGS_MOST 5
+/* A page that was released too early costs about 2 microseconds, so at 4 pages a millisecond that is 0.8 % of the time
+ * at the worst. Who did not release for a while may release a part of what is in use at once. */
+#define RELEASE_BYTES_PER_MS ((size_t)16 << 10)
+#define RELEASE_AT_ONCE_LEAST ((size_t)4 << 20)
+#define RELEASE_AT_ONCE_PART 2
 #define RELEASE_LEAST_PAGES 4
 /* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
  * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above, where
@@ -41,7 +46,7 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->break_chunk = NULL;
     heap->chunk_bytes = 0;
     heap->free_pages = heap->dirty_pages = 0;
-    heap->balance = (struct acre_balance){0, 0, 0, 0, 0, 0, 0};
+    heap->balance = (struct acre_balance){.allowed_bytes = RELEASE_AT_ONCE_LEAST};
     heap->keep_bytes = KEEP_LEAST;
     heap->gave_ms = 0;
     heap->huge_chunks_left = 0;
@@ -363,18 +368,32 @@ static void learn_from_release(struct acre_balance *state) {
     state->fresh_huge_bytes = acre_huge_fresh_bytes();
 }
 
+/* How much may be released now, of what lies between blocks. */
+static size_t allowed_bytes(struct acre_page_heap *heap) {
+    struct acre_balance *state = &heap->balance;
+    uint64_t now_ms = acre_os_clock_ms();
+    size_t most_bytes = acre_max(RELEASE_AT_ONCE_LEAST, used_bytes(heap) / RELEASE_AT_ONCE_PART);
+    size_t passed_ms = acre_min(now_ms - state->allowed_ms, most_bytes / RELEASE_BYTES_PER_MS);
+    state->allowed_ms = now_ms;
+    state->allowed_bytes = acre_min(state->allowed_bytes + passed_ms * RELEASE_BYTES_PER_MS, most_bytes);
+    return state->allowed_bytes;
+}
+
 /* Gives back half of the free pages that hold old data, the huge cache's among them, when they are more than
  * most_bytes. What could not be given back (short runs, locked pages) is not tried again until there is more. */
 static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
     size_t before_bytes = spare_bytes(heap);
     heap->balance.left_bytes = acre_min(heap->balance.left_bytes, before_bytes);
     if (before_bytes <= acre_max(most_bytes, heap->balance.left_bytes + DIRTY_LEAST)) return;
-    most_bytes /= 2;
+    most_bytes = acre_max(most_bytes / 2, before_bytes - acre_min(before_bytes, allowed_bytes(heap)));
+    if (before_bytes - most_bytes < DIRTY_LEAST / 2) return;
     learn_from_release(&heap->balance);
     acre_huge_limit_cache(most_bytes / 2);
     release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> acre_page_shift());
     heap->balance.left_bytes = spare_bytes(heap);
-    heap->balance.released_bytes += before_bytes - acre_min(before_bytes, heap->balance.left_bytes);
+    size_t released_bytes = before_bytes - acre_min(before_bytes, heap->balance.left_bytes);
+    heap->balance.released_bytes += released_bytes;
+    heap->balance.allowed_bytes -= acre_min(released_bytes, heap->balance.allowed_bytes);
 }
 
 /* After pages were taken: if some were untouched though others lie free with old data, these were of no use, and they

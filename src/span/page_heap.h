@@ -25,6 +25,8 @@ struct acre_balance {
     size_t fresh_huge_bytes; /* at that time */
     size_t left_bytes;       /* after the last release */
     unsigned doublings;      /* of what may lie there */
+    size_t allowed_bytes;    /* that may be released now */
+    uint64_t allowed_ms;     /* when that was reckoned */
 };
 
 struct acre_page_heap {
