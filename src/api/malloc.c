@@ -66,28 +66,9 @@ static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
     return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
 }
 
-/* The fast path: a block from the cursor of a class with exact steps, a recent one, or NULL. A request rounded up
- * to 16 names its class; twice its bytes is where the class's cursor lies. The classes' first entry is always
- * empty, which sends malloc(0) the slow way. */
-ACRE_INLINE void *take_ready(struct acre_heap *heap, size_t block_bytes) {
-    struct acre_cursor *cursor = (struct acre_cursor *)((char *)heap->cursor + 2 * block_bytes);
-    uintptr_t next = cursor->next;
-    if (next != cursor->end) {
-        acre_add_to(&cursor->next, block_bytes);
-        return acre_not_null(next);
-    }
-    struct acre_recent *recent = (struct acre_recent *)((char *)heap->recent + block_bytes);
-    if (recent->top->block != 0) return acre_recent_take(recent);
-    uint32_t top = cursor->top;
-    if (top == cursor->bottom) return NULL;
-    const uint16_t *ready = (const uint16_t *)((char *)heap->ready + 2 * block_bytes);
-    cursor->top = --top;
-    return acre_not_null(cursor->base + ready[top] * ACRE_ALIGNMENT);
-}
-
 ACRE_INLINE void *allocate(size_t size_bytes) {
     if (ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST)) {
-        void *block = take_ready(acre_this_heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
+        void *block = acre_heap_take_ready(acre_this_heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
         if (ACRE_LIKELY(block != NULL)) return block;
     }
     return allocate_rest(size_bytes);

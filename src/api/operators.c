@@ -5,6 +5,7 @@
  * runtime, which the library cannot link to: it looks them up where the calling object would find them, since a
  * plug-in's runtime may have been loaded for it alone. */
 #include "api/api.h"
+#include "heap/heap.h"
 #include "inspect/count.h"
 #include "os/report.h"
 
@@ -77,9 +78,16 @@ static ACRE_COLD void *new_again(size_t size_bytes, size_t alignment, bool may_t
     acre_fail("operator new(%zu): out of memory, and no C++ runtime to throw bad_alloc", size_bytes);
 }
 
-ACRE_INLINE void *new_block(size_t size_bytes, size_t alignment, bool may_throw, const void *caller) {
+static ACRE_NOINLINE void *new_slowly(size_t size_bytes, size_t alignment, bool may_throw, const void *caller) {
     void *block = try_new(size_bytes, alignment);
-    if (ACRE_UNLIKELY(block == NULL)) block = new_again(size_bytes, alignment, may_throw, caller);
+    return ACRE_LIKELY(block != NULL) ? block : new_again(size_bytes, alignment, may_throw, caller);
+}
+
+ACRE_INLINE void *new_block(size_t size_bytes, size_t alignment, bool may_throw, const void *caller) {
+    void *block = NULL;
+    if (alignment == 0 && ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST))
+        block = acre_heap_take_ready(acre_this_heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
+    if (ACRE_UNLIKELY(block == NULL)) block = new_slowly(size_bytes, alignment, may_throw, caller);
     return acre_counted(alignment == 0 ? ACRE_COUNT_MALLOC : ACRE_COUNT_ALIGNED, size_bytes, block);
 }
 
