@@ -14,7 +14,6 @@ acre_test_program(thread_churn life/thread_churn.c)
 acre_test(thread_short thread_churn life GLIBC ARGS short 4000)
 # With source:mmap a chunk more or less of 4 MiB decides, so it is run by hand there.
 acre_test(thread_rounds thread_churn life SOURCES auto brk ARGS rounds)
-acre_register(glibc.thread_rounds thread_churn glibc ENVIRONMENT "ACRE_TEST_EXPECT=glibc" ARGS rounds)
 
 acre_test_program(phases life/phases.c life/phases_cxx.cc)
 acre_test(phases phases life GLIBC)
