@@ -26,7 +26,7 @@ struct acre_supply {
     uint32_t collected;       /* remote frees since its first pass, or since the last that they led to */
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
-    uint8_t scattered;        /* refills that found scattered blocks, the first few */
+    uint8_t scattered;        /* refills that found scattered blocks, less those that found runs; 0 up to a few */
     uint32_t stock;           /* slabs on `partial` */
     struct acre_node partial; /* slabs of the class worth a look, oldest first */
 };

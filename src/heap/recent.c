@@ -2,6 +2,12 @@
 
 struct acre_recent_entry acre_recent_floor;
 
+/* A refill of a slab that keeps recent blocks notes what it finds, runs too. */
+static void set_kept(struct acre_slab *slab, bool is_kept) {
+    slab->keeps_recent = is_kept;
+    slab->run_least_bits = is_kept ? ACRE_NO_RUN_IS_LONG_ENOUGH : acre_slab_run_least_bits(slab);
+}
+
 void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
     if (size_class >= ACRE_SMALL_CLASSES || acre_recent_is_kept(heap, size_class)) return;
     struct acre_recent *recent = &heap->recent[size_class];
@@ -11,9 +17,23 @@ void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
     if (slab != NULL && slab->span.flags == 0) acre_recent_admit(heap, slab);
 }
 
+void acre_recent_stop(struct acre_heap *heap, unsigned size_class) {
+    if (!acre_recent_is_kept(heap, size_class)) return;
+    heap->recent[size_class] = (struct acre_recent)ACRE_RECENT_NONE;
+    for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
+        struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
+        uintptr_t granule = ACRE_LOOKASIDE_RECENT(heap->lookaside.granule[slot]);
+        bool recent = granule % ACRE_LOOKASIDE_SLOTS == slot && granule >> (64 - ACRE_GRANULE_SHIFT) == 0;
+        if (recent && slab->span.size_class == size_class) acre_recent_expel(heap, slab);
+    }
+}
+
 bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab) {
-    if (!acre_recent_is_kept(heap, slab->span.size_class)) return false;
-    slab->keeps_recent = true;
+    if (!acre_recent_is_kept(heap, slab->span.size_class)) {
+        set_kept(slab, false);
+        return false;
+    }
+    set_kept(slab, true);
     acre_heap_remember(heap, slab);
     return true;
 }
@@ -24,7 +44,7 @@ static bool is_of(const struct acre_recent_entry *entry, const struct acre_slab 
 
 uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab) {
     if (!slab->keeps_recent) return 0;
-    slab->keeps_recent = false;
+    set_kept(slab, false);
     acre_heap_remember(heap, slab);
     if (!acre_recent_is_kept(heap, slab->span.size_class)) return 0; /* inherited by a fork from another's heap */
     struct acre_recent *recent = &heap->recent[slab->span.size_class];

@@ -8,8 +8,8 @@
  * (settle). A refill takes from bitmaps, where recent blocks have their bits: it comes only when the class has
  * none.
  *
- * A class begins with this when a refill has found scattered blocks a few times. Until then malloc and free are at
- * their shortest. */
+ * A class begins with this when refills have found scattered blocks a few times, and ends with it when they have
+ * found runs as often (refill.c). Outside of that malloc and free are at their shortest. */
 #ifndef ACRE_HEAP_RECENT_H
 #define ACRE_HEAP_RECENT_H
 
@@ -24,8 +24,9 @@ ACRE_INLINE bool acre_recent_is_kept(const struct acre_heap *heap, unsigned size
     return heap->recent[size_class].last != &acre_recent_floor;
 }
 
-/* The class keeps recent blocks from now on. */
+/* The class keeps recent blocks from now on; keeps none any more, and has none now. */
 void acre_recent_start(struct acre_heap *heap, unsigned size_class);
+void acre_recent_stop(struct acre_heap *heap, unsigned size_class);
 /* Frees into the heap's slab may become recent ones, if its class keeps any; whether they may. */
 bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab);
 /* No block of the slab is recent any more, nor becomes so; how many were. The countdown knows of them now, and has

@@ -5,8 +5,6 @@
 /* Frees after which a pass over the current slab starts again at its beginning, where blocks are warm and dense,
  * instead of going on into memory that was not used lately. It also bounds what a pass costs for each block. */
 #define RESTART_FREES 32
-/* A run of fewer blocks is not worth leaving the rest of its word behind. */
-#define RUN_LEAST 4u
 /* Wholly free slabs that a heap keeps for itself, so that a program at the edge of a slab does not take and give
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
@@ -14,7 +12,7 @@
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
-/* Scattered refills after which a class keeps recent blocks. */
+/* How many more refills found scattered blocks than runs when a class begins to keep recent blocks. */
 #define SCATTERED_MANY 4
 
 /* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
@@ -54,8 +52,6 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     struct acre_supply *supply = &heap->supply[size_class];
-    if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
-        acre_recent_start(heap, size_class);
     uint64_t words = supply->exact ? supply->words : supply->words & acre_slab_words_set(slab), left;
     uint16_t *ready = heap->ready[size_class];
     uint32_t bottom = ACRE_READY_MOST, at;
@@ -76,17 +72,17 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     return (void *)(slab->span.base + (uintptr_t)ready[ACRE_READY_MOST - 1] * slab->unit_bytes);
 }
 
-/* Takes blocks out of word `at`, the first of the supply's: its first run if that is long, else scattered ones.
- * What it takes is sound, or the program ends (see acre_slab_word_is_sound, whose parts are here as they come up).
- */
-ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply, struct acre_slab *slab,
-                              uint32_t at) {
+/* Takes the first run of word `at`, the first of the supply's, or nothing: NULL, when its last block's bit would
+ * not be least_bits behind its first one's. What it takes is sound, or the program ends (see
+ * acre_slab_word_is_sound, whose parts are here as they come up). */
+ACRE_INLINE void *take_run(struct acre_heap *heap, struct acre_supply *supply, struct acre_slab *slab, uint32_t at,
+                           uint32_t least_bits) {
     uint64_t word = slab->bits[at];
     uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
     uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
     uint32_t last_bit = acre_log2_floor(run), stride = slab->stride;
-    if (last_bit < (RUN_LEAST - 1) * stride) return take_scattered(heap, slab);
+    if (last_bit < least_bits) return NULL;
     uint32_t end_bytes = (first_bit + last_bit + stride) * unit_bytes;
     if (ACRE_UNLIKELY((missing & shifted) != 0 || !acre_slab_begins_block(slab, first_bit) ||
                       end_bytes > slab->fresh_bytes))
@@ -97,7 +93,24 @@ ACRE_INLINE void *take_blocks(struct acre_heap *heap, struct acre_supply *supply
     uintptr_t first = slab->span.base + first_bit * unit_bytes;
     cursor->next = first + stride * unit_bytes;
     cursor->end = slab->span.base + end_bytes;
-    return (void *)first;
+    return acre_not_null(first);
+}
+
+/* For a class that was found to be freed at random a few times or is about to be: whether it is so, and keeps
+ * recent blocks, is decided by what refills find, scattered blocks or runs; one of the other kind proves nothing.
+ */
+static ACRE_NOINLINE void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
+    unsigned size_class = slab->span.size_class;
+    struct acre_supply *supply = &heap->supply[size_class];
+    uint32_t at = acre_lowest_bit(supply->words);
+    void *block = take_run(heap, supply, slab, at, acre_slab_run_least_bits(slab));
+    if (block == NULL) {
+        if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
+            acre_recent_start(heap, size_class);
+        return take_scattered(heap, slab);
+    }
+    if (supply->scattered > 0 && --supply->scattered == 0) acre_recent_stop(heap, size_class);
+    return block;
 }
 
 /* A pass over the slab's bitmap, from its beginning. */
@@ -206,7 +219,8 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     supply->words = words;
     if (words == 0) return refill_after_pass(heap, size_class);
     supply->fresh = supply->zero = false;
-    return take_blocks(heap, supply, slab, acre_lowest_bit(words));
+    void *block = take_run(heap, supply, slab, acre_lowest_bit(words), slab->run_least_bits);
+    return block != NULL ? block : take_and_note(heap, slab);
 }
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. */

@@ -46,6 +46,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     slab->armed = slab->free_at_arm = 0;
     slab->fresh_bytes = 0;
     slab->zero = slab->keeps_recent = false;
+    slab->run_least_bits = acre_slab_run_least_bits(slab);
     slab->asked = NULL;
     slab->span.countdown = ACRE_COUNTDOWN_FAR;
     slab->span.flags = 0;

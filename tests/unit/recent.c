@@ -122,6 +122,31 @@ static void misuse_aborts(void **state) {
     give(two[1]);
 }
 
+/* A class begins to keep recent blocks when its blocks come back scattered, and ends when they come back in runs.
+ */
+static void begins_and_ends(void **state) {
+    (void)state;
+    enum { class_80 = 5, count = 700 };
+    struct acre_heap *heap = acre_heap_mine();
+    bool zero;
+    assert_false(acre_recent_is_kept(heap, class_80));
+    for (uint32_t i = 0; i < count; i++) block[i] = (uintptr_t)acre_heap_take(heap, class_80, &zero);
+    for (uint32_t round = 0; round < 20; round++) {
+        for (uint32_t i = round % 3; i < count; i += 3) give(block[i]);
+        for (uint32_t i = round % 3; i < count; i += 3) block[i] = (uintptr_t)acre_heap_take(heap, class_80, &zero);
+        assert_true(is_valid());
+    }
+    assert_true(acre_recent_is_kept(heap, class_80));
+    for (uint32_t round = 0; round < 20; round++) {
+        for (uint32_t i = 0; i < count; i++) give(block[i]);
+        for (uint32_t i = 0; i < count; i++) block[i] = (uintptr_t)acre_heap_take(heap, class_80, &zero);
+        assert_true(is_valid());
+    }
+    assert_false(acre_recent_is_kept(heap, class_80));
+    for (uint32_t i = 0; i < count; i++) give(block[i]);
+    assert_true(is_valid());
+}
+
 /* At random, against what the test knows to be live. */
 static void random_steps(void **state) {
     (void)state;
@@ -158,7 +183,7 @@ static int group_setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(last_goes_first), cmocka_unit_test(an_emptied_slab_goes), cmocka_unit_test(expelled),
-        cmocka_unit_test(misuse_aborts),   cmocka_unit_test(random_steps),
+        cmocka_unit_test(misuse_aborts),   cmocka_unit_test(begins_and_ends),      cmocka_unit_test(random_steps),
     };
     return cmocka_run_group_tests_name("recent", tests, group_setup, NULL);
 }
