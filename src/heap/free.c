@@ -22,14 +22,14 @@ void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab) {
 }
 
 void acre_heap_countdown(struct acre_slab *slab) {
-    struct acre_heap *heap = acre_this_heap;
-    if (slab->span.state == ACRE_SLAB_CURRENT && slab->heap == heap) {
-        acre_heap_watch_current(heap, slab, false);
+    struct acre_heap *heap = acre_heap_mine(); /* perhaps what a thread with our thread pointer left behind */
+    if (heap == NULL) return;
+    if (slab->heap != heap) { /* left by a thread that a fork took away */
+        acre_heap_adopted(heap, slab);
         return;
     }
-    if (slab->heap != heap) { /* left by a thread that had our thread pointer, or that a fork took away */
-        heap = acre_heap_mine();
-        if (heap != NULL) acre_heap_adopted(heap, slab);
+    if (slab->span.state == ACRE_SLAB_CURRENT) {
+        acre_heap_watch_current(heap, slab, false);
         return;
     }
     uint32_t free_blocks = acre_slab_free_now(slab);
@@ -54,7 +54,7 @@ ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
 }
 
 static void free_as_owner(struct acre_heap *heap, struct acre_slab *slab, uintptr_t address) {
-    if (slab->keeps_recent && slab->heap == heap &&
+    if (slab->keeps_recent && slab->heap == heap && address % ACRE_ALIGNMENT == 0 &&
         acre_recent_put(&heap->recent[slab->span.size_class], slab, address))
         return;
     acre_slab_set_free(slab, checked_number(slab, address));

@@ -101,7 +101,9 @@ void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab) {
 void acre_heap_forget(struct acre_heap *heap, struct acre_slab *slab) {
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
     acre_recent_expel(heap, slab);
-    if (heap->lookaside.granule[slot] == granule) heap->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
+    uintptr_t found = heap->lookaside.granule[slot];
+    if (found == granule || found == ACRE_LOOKASIDE_RECENT(granule))
+        heap->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
 }
 
 void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab) {

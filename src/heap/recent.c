@@ -21,21 +21,19 @@ void acre_recent_stop(struct acre_heap *heap, unsigned size_class) {
     if (!acre_recent_is_kept(heap, size_class)) return;
     heap->recent[size_class] = (struct acre_recent)ACRE_RECENT_NONE;
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
-        struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
         uintptr_t granule = ACRE_LOOKASIDE_RECENT(heap->lookaside.granule[slot]);
-        bool recent = granule % ACRE_LOOKASIDE_SLOTS == slot && granule >> (64 - ACRE_GRANULE_SHIFT) == 0;
-        if (recent && slab->span.size_class == size_class) acre_recent_expel(heap, slab);
+        if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule >> (64 - ACRE_GRANULE_SHIFT) != 0) continue;
+        struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
+        if (slab->span.size_class == size_class) acre_recent_expel(heap, slab);
     }
 }
 
 bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab) {
-    if (!acre_recent_is_kept(heap, slab->span.size_class)) {
-        set_kept(slab, false);
-        return false;
-    }
-    set_kept(slab, true);
+    bool was_kept = slab->keeps_recent, is_kept = acre_recent_is_kept(heap, slab->span.size_class);
+    if (!was_kept && !is_kept) return false;
+    set_kept(slab, is_kept);
     acre_heap_remember(heap, slab);
-    return true;
+    return is_kept;
 }
 
 static bool is_of(const struct acre_recent_entry *entry, const struct acre_slab *slab) {
