@@ -199,6 +199,7 @@ static void run_with_signals(bool with_threads, bool raw) {
         end_if_signal_child();
     }
     pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+    end_if_signal_child(); /* of a signal that came after the last look */
     kill(sender, SIGKILL);
     CHECK(waitpid(sender, NULL, 0) == sender);
     signal(SIGUSR1, SIG_IGN);
