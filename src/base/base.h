@@ -74,10 +74,24 @@ ACRE_INLINE void acre_cpu_relax(void) {
 #endif
 }
 
-/* Sets bit (position mod 16) of the 16 bits that lie (address / 256 mod 256) half words behind `halves`; true when it
- * was set before. Not atomic, but what the program wrote before comes before the bit (a release store). On x86 plain
- * instructions: bts on memory is slower, and a compiler does not fold the address of a load and a store. */
 typedef uint16_t acre_half __attribute__((may_alias));
+/* Sets bit (position mod 16) of *half; true when it was set before. Not atomic, but what the program wrote before
+ * comes before the bit (a release store). */
+ACRE_INLINE bool acre_set_bit_of(acre_half *half, uint64_t position) {
+#if defined(__x86_64__)
+    unsigned bits = *half;
+    bool was_set;
+    __asm__("btsw %w2, %w0" : "+r"(bits), "=@ccc"(was_set) : "r"(position));
+    __atomic_store_n(half, (acre_half)bits, __ATOMIC_RELEASE);
+    return was_set;
+#else
+    unsigned bits = *half, bit = 1u << (position & 15);
+    __atomic_store_n(half, (acre_half)(bits | bit), __ATOMIC_RELEASE);
+    return (bits & bit) != 0;
+#endif
+}
+/* The same for the half word that lies (address / 256 mod 256) half words behind `halves`: the fast path of free. On
+ * x86 plain instructions: bts on memory is slower, and a compiler does not fold the address of a load and a store. */
 ACRE_INLINE bool acre_set_bit16(acre_half *halves, uintptr_t address, uint64_t position) {
 #if defined(__x86_64__)
     __asm__ goto("movzbl %h[address], %%ecx\n\t"
@@ -93,27 +107,11 @@ ACRE_INLINE bool acre_set_bit16(acre_half *halves, uintptr_t address, uint64_t p
 twice:
     return true;
 #else
-    acre_half *half = &halves[address >> 8 & 0xff], bit = (acre_half)(1u << (position & 15));
-    if ((*half & bit) != 0) return true;
-    __atomic_store_n(half, (acre_half)(*half | bit), __ATOMIC_RELEASE);
-    return false;
+    return acre_set_bit_of(&halves[address >> 8 & 0xff], position);
 #endif
 }
 
-/* Sets bit (position mod 16) of *half, as above; true when it was set before. */
-ACRE_INLINE bool acre_set_bit_of(acre_half *half, uint64_t position) {
-#if defined(__x86_64__)
-    unsigned bits = *half;
-    bool was_set;
-    __asm__("btsw %w2, %w0" : "+r"(bits), "=@ccc"(was_set) : "r"(position));
-    __atomic_store_n(half, (acre_half)bits, __ATOMIC_RELEASE);
-    return was_set;
-#else
-    unsigned bits = *half, bit = 1u << (position & 15);
-    __atomic_store_n(half, (acre_half)(bits | bit), __ATOMIC_RELEASE);
-    return (bits & bit) != 0;
-#endif
-}
+/* Clears bit (position mod 16) of *half. */
 ACRE_INLINE void acre_clear_bit_of(acre_half *half, uint64_t position) {
 #if defined(__x86_64__)
     unsigned bits = *half;

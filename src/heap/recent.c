@@ -20,6 +20,8 @@ void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
 void acre_recent_stop(struct acre_heap *heap, unsigned size_class) {
     if (!acre_recent_is_kept(heap, size_class)) return;
     heap->recent[size_class] = (struct acre_recent)ACRE_RECENT_NONE;
+    struct acre_slab *current = heap->supply[size_class].slab; /* need not be in the lookaside */
+    if (current != NULL) acre_recent_expel(heap, current);
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
         uintptr_t granule = ACRE_LOOKASIDE_RECENT(heap->lookaside.granule[slot]);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule >> (64 - ACRE_GRANULE_SHIFT) != 0) continue;

@@ -96,9 +96,8 @@ ACRE_INLINE void *take_run(struct acre_heap *heap, struct acre_supply *supply, s
     return acre_not_null(first);
 }
 
-/* For a class that was found to be freed at random a few times or is about to be: whether it is so, and keeps
- * recent blocks, is decided by what refills find, scattered blocks or runs; one of the other kind proves nothing.
- */
+/* When the first run is short, or the slab keeps recent blocks: takes what there is and notes its kind. Whether a
+ * class keeps recent blocks is decided by whether more refills find scattered blocks or runs. */
 static ACRE_NOINLINE void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_supply *supply = &heap->supply[size_class];

@@ -4,7 +4,8 @@
  * the allocator astray, a second free is seen by its bit at once, and whoever holds the slab's lock may give the
  * pages of free blocks back to the OS while the owner sleeps (docs/decisions/0001-side-bitmaps.md).
  *
- * bits: 1 means free and not in anybody's supply. Only the owner writes it, and its fast path only sets bits.
+ * bits: 1 means free and not in anybody's cursor. Only the owner writes it. Its fast path only sets bits, but for a
+ * slab that keeps recent blocks (heap/recent.h): taking one of these clears its bit.
  * Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and are moved over
  * by the owner (acre_slab_collect). Blocks at or behind `fresh` have never been handed out and have no bits.
  *
