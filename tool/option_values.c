@@ -13,12 +13,31 @@
 
 const struct option_entry option_table[OPTION_COUNT] = {
 #define ACRE_OPTION_CHOICE(name, field, default_, choices_, meaning_)                                              \
-    {.key = #name, .kind = OPTION_CHOICE, .choices = (choices_), .default_choice = (default_), .meaning = (meaning_)},
+    {.key = #name,                                                                                                 \
+     .kind = OPTION_CHOICE,                                                                                        \
+     .choices = (choices_),                                                                                        \
+     .default_choice = (default_),                                                                                 \
+     .meaning = (meaning_)},
 #define ACRE_OPTION_SIZE(name, field, default_, least_, most_, meaning_)                                           \
-    {.key = #name, .kind = OPTION_SIZE, .default_value = (default_), .least = (least_), .most = (most_),           \
+    {.key = #name,                                                                                                 \
+     .kind = OPTION_SIZE,                                                                                          \
+     .default_value = (default_),                                                                                  \
+     .least = (least_),                                                                                            \
+     .most = (most_),                                                                                              \
      .meaning = (meaning_)},
 #define ACRE_OPTION_NUMBER(name, field, default_, least_, most_, meaning_)                                         \
-    {.key = #name, .kind = OPTION_NUMBER, .default_value = (default_), .least = (least_), .most = (most_),         \
+    {.key = #name,                                                                                                 \
+     .kind = OPTION_NUMBER,                                                                                        \
+     .default_value = (default_),                                                                                  \
+     .least = (least_),                                                                                            \
+     .most = (most_),                                                                                              \
+     .meaning = (meaning_)},
+#define ACRE_OPTION_TIME(name, field, default_, least_, most_, meaning_)                                           \
+    {.key = #name,                                                                                                 \
+     .kind = OPTION_TIME,                                                                                          \
+     .default_value = (default_),                                                                                  \
+     .least = (least_),                                                                                            \
+     .most = (most_),                                                                                              \
      .meaning = (meaning_)},
 #include "options/options.def"
 };
@@ -64,10 +83,17 @@ struct figure_text option_value_text(const struct option_entry *entry, uint64_t 
         return option_choice_word(entry->choices, value);
     case OPTION_SIZE:
         return exact_bytes(value);
+    case OPTION_TIME:
+        if (value == ACRE_OPTION_NEVER) {
+            snprintf(figure.text, sizeof figure.text, "never");
+            return figure;
+        }
+        break;
     default:
-        snprintf(figure.text, sizeof figure.text, "%" PRIu64, value);
-        return figure;
+        break;
     }
+    snprintf(figure.text, sizeof figure.text, "%" PRIu64, value);
+    return figure;
 }
 
 /* Shifts for k, m, g, t with an optional "b" or "ib"; -1 for anything else. */
@@ -97,6 +123,10 @@ static bool parse_number(const struct option_entry *entry, const char *text, uin
 }
 
 static bool parse_value(const struct option_entry *entry, const char *text, uint64_t *value) {
+    if (entry->kind == OPTION_TIME && strcmp(text, "never") == 0) {
+        *value = ACRE_OPTION_NEVER;
+        return true;
+    }
     if (entry->kind != OPTION_CHOICE) {
         return parse_number(entry, text, value);
     }
@@ -112,7 +142,10 @@ static void complain_value(const struct option_entry *entry, const char *text, c
         struct figure_text least = option_value_text(entry, entry->least);
         struct figure_text most = option_value_text(entry, entry->most);
         complain("%s: %s takes a %s from %s to %s, not '%s'", where, entry->key,
-                 entry->kind == OPTION_SIZE ? "size" : "number", least.text, most.text, text);
+                 entry->kind == OPTION_SIZE   ? "size"
+                 : entry->kind == OPTION_TIME ? "number (or never)"
+                                              : "number",
+                 least.text, most.text, text);
     }
 }
 

@@ -10,7 +10,7 @@
 
 #define ACRE_OPTIONS_ENVIRONMENT "ACRE_OPTIONS"
 
-enum option_kind { OPTION_CHOICE, OPTION_SIZE, OPTION_NUMBER };
+enum option_kind { OPTION_CHOICE, OPTION_SIZE, OPTION_NUMBER, OPTION_TIME };
 
 struct option_entry {
     const char *key;
@@ -25,12 +25,13 @@ enum {
 #define ACRE_OPTION_CHOICE(name, field, default_choice, choices, meaning) OPTION_##name,
 #define ACRE_OPTION_SIZE(name, field, default_bytes, least, most, meaning) OPTION_##name,
 #define ACRE_OPTION_NUMBER(name, field, default_value, least, most, meaning) OPTION_##name,
+#define ACRE_OPTION_TIME(name, field, default_value, least, most, meaning) OPTION_##name,
 #include "options/options.def"
     OPTION_COUNT
 };
 
 struct option_value {
-    uint64_t value; /* bytes, a plain number, or the position of the choice */
+    uint64_t value; /* bytes, a plain number, milliseconds or ACRE_OPTION_NEVER, or the position of the choice */
     bool given;     /* by ACRE_OPTIONS; otherwise it is the default */
 };
 

@@ -119,11 +119,15 @@ static void print_table(const struct option_value *values) {
 }
 
 static json_t *value_json(const struct option_entry *entry, uint64_t value) {
-    return entry->kind == OPTION_CHOICE ? json_string(option_choice_word(entry->choices, value).text)
-                                        : json_integer((json_int_t)value);
+    bool is_word = entry->kind == OPTION_CHOICE || (entry->kind == OPTION_TIME && value == ACRE_OPTION_NEVER);
+    return is_word ? json_string(option_value_text(entry, value).text) : json_integer((json_int_t)value);
 }
 
 static json_t *accepted_json(const struct option_entry *entry) {
+    if (entry->kind == OPTION_TIME) {
+        return json_pack("{s:I, s:I, s:[s]}", "least", (json_int_t)entry->least, "most", (json_int_t)entry->most,
+                         "choices", "never");
+    }
     if (entry->kind != OPTION_CHOICE) {
         return json_pack("{s:I, s:I}", "least", (json_int_t)entry->least, "most", (json_int_t)entry->most);
     }
@@ -138,18 +142,17 @@ static json_t *accepted_json(const struct option_entry *entry) {
 }
 
 static bool print_json(const struct option_value *values) {
-    static const char *const kinds[] = {"choice", "size", "number"};
+    static const char *const kinds[] = {"choice", "size", "number", "time"};
     struct option_value defaults[OPTION_COUNT];
     option_values_default(defaults);
     json_t *list = json_array();
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_entry *entry = &option_table[i];
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o}", "key", entry->key, "kind", kinds[entry->kind],
-                            "default", value_json(entry, defaults[i].value), "value",
-                            value_json(entry, values[i].value), "from",
-                            values[i].given ? ACRE_OPTIONS_ENVIRONMENT : "default", "meaning", entry->meaning,
-                            "accepted", accepted_json(entry)));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o}", "key", entry->key, "kind",
+                                              kinds[entry->kind], "default", value_json(entry, defaults[i].value),
+                                              "value", value_json(entry, values[i].value), "from",
+                                              values[i].given ? ACRE_OPTIONS_ENVIRONMENT : "default", "meaning",
+                                              entry->meaning, "accepted", accepted_json(entry)));
     }
     json_t *root = json_pack("{s:s, s:o}", "schema", OPTIONS_SCHEMA, "options", list);
     bool written = root != NULL && json_dumpf(root, stdout, JSON_INDENT(2)) == 0;

@@ -21,6 +21,12 @@ extern "C" {
  * Thread-safe and async-signal-safe. */
 const char *acre_version(void);
 
+/* Gives everything that is free back to Linux at once, whichever thread freed it, sleeping ones' included; what is
+ * freed otherwise goes back by itself some time later (option decay_ms). 1 when anything was given back, else 0;
+ * errno is kept. malloc_trim(0) does the same. Other threads that call malloc meanwhile may wait for about a
+ * millisecond at a time. Thread-safe; not async-signal-safe. */
+int acre_release(void);
+
 /* C23's sized frees, for C libraries that do not declare them yet. `size` (bytes) and `alignment` are those of
  * the allocation; a wrong size is undefined in C23 and harmless here. NULL does nothing; errno is kept.
  * Thread-safe; not async-signal-safe. */

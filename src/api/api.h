@@ -3,6 +3,7 @@
 #define ACRE_API_API_H
 
 #include "arena/arena.h"
+#include "span/decay.h"
 
 /* Starts the library if it has not started; false when there is no memory for that. */
 bool acre_start(void);
@@ -15,7 +16,18 @@ void *acre_allocate_zeroed(size_t size_bytes);
 /* alignment: a power of two. */
 void *acre_allocate_aligned(size_t size_bytes, size_t alignment);
 /* Everything that free does, but counting. */
-void acre_release(void *block);
+void acre_release_block(void *block);
+
+/* scavenger.c: a start-up's part of it, which starts no thread. */
+void acre_scavenger_prepare(void);
+/* After a slow path of free: whether to start the scavenger. */
+void acre_scavenger_look_in_free(void);
+ACRE_INLINE void acre_scavenger_check(void) {
+    if (ACRE_UNLIKELY(atomic_load_explicit(&acre_decay.enough, memory_order_relaxed) != 0))
+        acre_scavenger_look_in_free();
+}
+/* In the child of a fork there is none. */
+void acre_scavenger_after_fork(void);
 /* Usable bytes of a live block. `function` names the caller in the line that ends the program if it is none. */
 size_t acre_usable_bytes(const char *function, void *block);
 

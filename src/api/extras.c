@@ -1,5 +1,7 @@
 /* glibc's extras, telling the truth about acre's heap. Sizes are bytes, as glibc documents them. */
+#include "acre/acre.h"
 #include "api/api.h"
+#include "arena/scavenge.h"
 #include "inspect/figures.h"
 #include "os/report.h"
 #include "os/os.h"
@@ -8,6 +10,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,19 +59,28 @@ ACRE_PUBLIC int mallopt(int parameter, int value) {
     return 0;
 }
 
-/* Gives back what is free in the page heap, the calling thread's stock and the huge cache; 1 when anything was. */
-ACRE_PUBLIC int malloc_trim(size_t pad_bytes) {
-    if (!started()) return 0;
+static bool release(size_t pad_bytes) {
+    if (!started()) return false;
     if (acre_this_heap != &acre_no_heap) {
         acre_remote_flush(acre_this_heap);
         acre_remote_drain(acre_this_heap);
         acre_heap_give_kept(acre_this_heap);
         acre_heap_give_current(acre_this_heap);
     }
-    bool released = acre_huge_decay(true);
-    released |= acre_page_heap_release(&acre_default_arena.pages, pad_bytes);
+    sigset_t all, mask;
+    sigfillset(&all);
+    /* No handler of this thread finds the gate of refills closed by it. */
+    pthread_sigmask(SIG_BLOCK, &all, &mask);
+    bool released = acre_scavenge_all(&acre_default_arena, pad_bytes).any;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return released;
 }
+
+/* Everything that is free goes back, whichever thread freed it, but for pad_bytes at the break; 1 when anything
+ * did. */
+ACRE_PUBLIC int malloc_trim(size_t pad_bytes) { return release(pad_bytes); }
+
+ACRE_PUBLIC int acre_release(void) { return release(0); }
 
 static void write_line(const char *format, ...) {
     char text[160];

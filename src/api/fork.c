@@ -17,18 +17,26 @@ extern void _IO_list_unlock(void) __attribute__((weak));
 extern char __libc_single_threaded __attribute__((weak));
 
 /* Of the fork that this thread is in. Signals are blocked from the first lock to the last: a handler that forks in
- * between would find every lock held by its own thread and leave the outer fork unable to tell which to give back. */
+ * between would find every lock held by its own thread and leave the outer fork unable to tell which to give back.
+ */
 static __thread struct {
     sigset_t mask;
     bool stdio_locked;
 } during_fork __attribute__((tls_model("initial-exec")));
 
 /* Threads may fork at once, each in a handler that interrupted it in malloc or in stdio: then each holds what
- * another waits for. So a thread that does not get everything soon gives all back, sleeps so that those who wait for
- * stdio's lock get it, tries again, and in the end goes on without: a fork that hangs is worse than a child that lost
- * blocks. */
-#define TRIES 400
+ * another waits for. So a thread that does not get everything soon gives all back, sleeps so that those who wait
+ * for stdio's lock get it, tries again, and in the end goes on without: a fork that hangs is worse than a child
+ * that lost blocks. */
+#define TRIES 4000
 #define PAUSE_US 1000
+/* In a busy process hardly a look finds every lock free. */
+#define PUSHING_EACH 4
+
+static enum acre_fork_try how_to_try(int tries) {
+    if (tries == TRIES) return ACRE_FORK_AT_ANY_PRICE;
+    return tries % PUSHING_EACH == 0 ? ACRE_FORK_PUSHING : ACRE_FORK_POLITELY;
+}
 
 static void before_fork(void) {
     bool threads = &__libc_single_threaded == NULL || !__libc_single_threaded;
@@ -38,7 +46,7 @@ static void before_fork(void) {
     for (int tries = 1;; tries++) {
         pthread_sigmask(SIG_BLOCK, &all, &during_fork.mask);
         if (lock_stdio) _IO_list_lock();
-        if (acre_arena_lock_all(tries == TRIES)) break;
+        if (acre_arena_lock_all(how_to_try(tries))) break;
         if (lock_stdio) _IO_list_unlock();
         pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
         acre_os_sleep_us(PAUSE_US);
@@ -58,7 +66,9 @@ static void after_fork_in_child(void) {
     acre_arena_unlock_all(true);
     /* A fork out of a signal handler that interrupted malloc: the structures are in the middle of a change, which
      * this thread will finish when the handler returns. What other threads owned stays lost to this child. */
+    acre_heap_others_left();
     if (!inside) acre_heap_after_fork();
+    acre_scavenger_after_fork();
     acre_count_child();
     pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
 }

@@ -32,6 +32,7 @@ static uintptr_t take_pages(size_t size_bytes, size_t alignment, size_t *dirty_b
 static void *allocate_large(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
     uintptr_t block = take_pages(size_bytes, alignment, dirty_bytes);
+    acre_decay_answer();
     if (block == 0 && acre_this_heap != &acre_no_heap && acre_heap_recover(acre_this_heap))
         block = take_pages(size_bytes, alignment, dirty_bytes);
     return block != 0 ? (void *)block : out_of_memory();
@@ -139,6 +140,12 @@ static ACRE_NOINLINE void release_slowly(uintptr_t address) {
     default:
         fail_unknown("free", block);
     }
+    acre_scavenger_check();
+}
+
+static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
+    acre_heap_countdown(slab);
+    acre_scavenger_check();
 }
 
 /* The fast path. A block's bit is bit 4..7 of its address in half word 8..15 of the slab's bitmap. */
@@ -161,10 +168,10 @@ ACRE_INLINE void release(void *block) {
         return;
     }
     struct acre_slab *slab = acre_slab_of_bits(bits);
-    if (ACRE_UNLIKELY(--slab->span.countdown == 0)) acre_heap_countdown(slab);
+    if (ACRE_UNLIKELY(--slab->span.countdown == 0)) count_down(slab);
 }
 
-void acre_release(void *block) { release(block); }
+void acre_release_block(void *block) { release(block); }
 
 ACRE_PUBLIC void *malloc(size_t size) { return acre_counted(ACRE_COUNT_MALLOC, size, allocate(size)); }
 

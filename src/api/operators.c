@@ -93,7 +93,7 @@ ACRE_INLINE void *new_block(size_t size_bytes, size_t alignment, bool may_throw,
 
 ACRE_INLINE void delete_block(void *block) {
     acre_count_free(block);
-    acre_release(block);
+    acre_release_block(block);
 }
 
 #define CALLER __builtin_return_address(0)
@@ -127,7 +127,8 @@ DELETE(acre_delete_nothrow, "_ZdlPvRKSt9nothrow_t", (void *block, NOTHROW))
 DELETE(acre_delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", (void *block, NOTHROW))
 DELETE(acre_delete_aligned, "_ZdlPvSt11align_val_t", (void *block, size_t alignment UNUSED))
 DELETE(acre_delete_array_aligned, "_ZdaPvSt11align_val_t", (void *block, size_t alignment UNUSED))
-DELETE(acre_delete_sized_aligned, "_ZdlPvmSt11align_val_t", (void *block, size_t size UNUSED, size_t alignment UNUSED))
+DELETE(acre_delete_sized_aligned, "_ZdlPvmSt11align_val_t",
+       (void *block, size_t size UNUSED, size_t alignment UNUSED))
 DELETE(acre_delete_array_sized_aligned, "_ZdaPvmSt11align_val_t",
        (void *block, size_t size UNUSED, size_t alignment UNUSED))
 DELETE(acre_delete_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t",

@@ -42,6 +42,7 @@ bool acre_start(void) {
     /* From here on malloc works, which these may call. */
     acre_register_fork();
     acre_count_start();
+    acre_scavenger_prepare();
     return true;
 }
 

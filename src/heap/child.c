@@ -1,9 +1,9 @@
 /* In the child of a fork there is one thread, and the slabs of all others must find a new place.
  *
- * Their heaps' lists are no guide to them: a thread may have been anywhere in its code, with a slab in its hands or a
- * list half walked. The page heap is, whose lock the fork held: so every slab is looked at, and what belongs to a
- * thread that is not there is handed on. Lost to the child are blocks that were on their way: in an outbox (64 a thread
- * at the most), in a cursor that was being filled, or between the slab and the caller. */
+ * Their heaps' lists are no guide to them: a thread may have been anywhere in its code, with a slab in its hands or
+ * a list half walked. The page heap is, whose lock the fork held: so every slab is looked at, and what belongs to a
+ * thread that is not there is handed on. Lost to the child are blocks that were on their way: in an outbox (64 a
+ * thread at the most), in a cursor that was being filled, or between the slab and the caller. */
 #include "heap/recent.h"
 
 #include "metadata/map.h"
@@ -37,7 +37,7 @@ static void abandon(struct acre_heap *heap, void *context) {
         supply->stock = 0;
     }
     acre_list_start(&heap->waiting);
-    heap->kept_bytes = 0;
+    heap->kept_bytes = heap->partial_free_bytes = 0;
     heap->outbox = (struct acre_outbox){0};
     heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     acre_recent_drop(heap);

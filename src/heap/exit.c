@@ -17,9 +17,9 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     }
     bool whole = cursor->next >= base && cursor->next < cursor->end && cursor->end <= end &&
                  (cursor->next - base) % block_bytes == 0 && (cursor->end - base) % block_bytes == 0;
-    /* The last of the slab, never handed out, are simply fresh again. A thread that a fork took away went on while its
-     * pages were copied one after the other, so its slab may know more than its heap: blocks of the run are free there
-     * already, and must not be counted again as fresh. */
+    /* The last of the slab, never handed out, are simply fresh again. A thread that a fork took away went on while
+     * its pages were copied one after the other, so its slab may know more than its heap: blocks of the run are
+     * free there already, and must not be counted again as fresh. */
     if (whole && cursor->end == end && heap->supply[size_class].fresh && heap == acre_this_heap)
         slab->fresh_bytes = (uint32_t)(cursor->next - base);
     else
@@ -83,7 +83,7 @@ static bool hand_on_everything(struct acre_heap *heap) {
         supply->stock = 0;
     }
     any |= hand_on_list(heap, &heap->waiting);
-    heap->kept_bytes = 0;
+    heap->kept_bytes = heap->partial_free_bytes = 0;
     return any;
 }
 

@@ -41,6 +41,7 @@ void acre_heap_countdown(struct acre_slab *slab) {
         }
         ACRE_ASSERT(acre_slab_count_free(slab) == slab->total);
     }
+    if (acre_heap_stays_partial(slab, free_blocks)) return;
     acre_heap_unlist(heap, slab);
     acre_heap_settle(heap, slab, free_blocks);
 }
@@ -68,11 +69,12 @@ static bool adopt_full(struct acre_heap *heap, struct acre_slab *slab) {
     return true;
 }
 
-/* A shared slab is for those who allocate in its class: one that frees into it then has it to itself, without the lock.
- * A thread that only frees would hoard it. */
+/* A shared slab is for those who allocate in its class: one that frees into it then has it to itself, without the
+ * lock. A thread that only frees would hoard it. */
 static bool adopt_shared(struct acre_heap *heap, struct acre_slab *slab) {
     const struct acre_supply *supply = &heap->supply[slab->span.size_class];
-    if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST || !acre_depot_claim(heap->depot, slab)) return false;
+    if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST || !acre_depot_claim(heap->depot, slab))
+        return false;
     acre_heap_adopted(heap, slab);
     return true;
 }

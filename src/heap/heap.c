@@ -1,6 +1,7 @@
 #include "heap/recent.h"
 
 #include "metadata/metadata.h"
+#include "span/decay.h"
 
 #include <pthread.h>
 
@@ -17,10 +18,13 @@ static struct {
     uint32_t peak;
 } heaps = {.lock = ACRE_LOCK(ACRE_RANK_HEAPS)};
 
-struct acre_lock *acre_heap_lock(void) { return &heaps.lock; }
+struct acre_lock *acre_heap_lock(void) {
+    return &heaps.lock;
+}
 uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
 
 bool acre_heap_is_alone(void) { return atomic_load_explicit(&heaps.in_use, memory_order_relaxed) == 1; }
+bool acre_heap_is_any(void) { return atomic_load(&heaps.in_use) != 0; }
 
 void acre_heap_retire(struct acre_heap *heap) {
     atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
@@ -35,6 +39,7 @@ static void thread_exits(void *heap) {
     acre_heap_retire(heap);
     acre_unlock(&heaps.lock);
     acre_remote_drain(heap);
+    if (!acre_heap_is_any()) acre_decay_wake(); /* the scavenger is not to be what keeps the process from ending */
 }
 
 void acre_heap_start(struct acre_depot *depot) {
@@ -116,20 +121,41 @@ void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t fr
     acre_depot_put(heap->depot, slab, free_blocks);
 }
 
-void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
-    if (heaps.depot == NULL) return;
-    acre_lock(&heaps.lock);
+static void visit_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
     for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next)
         visit(ACRE_CONTAINER_OF(node, struct acre_heap, all_node), context);
     acre_unlock(&heaps.lock);
 }
 
-static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum acre_slab_state state) {
+void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
+    if (heaps.depot == NULL) return;
+    acre_lock(&heaps.lock);
+    visit_each(visit, context);
+}
+
+bool acre_heap_each_briefly(void (*visit)(struct acre_heap *heap, void *context), void *context) {
+    if (heaps.depot == NULL || !acre_lock_briefly(&heaps.lock)) return false;
+    visit_each(visit, context);
+    return true;
+}
+
+void acre_heap_others_left(void) {
+    if (heaps.depot == NULL) return;
+    for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next) {
+        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, all_node);
+        if (heap != acre_this_heap) atomic_store(&heap->inside, 0);
+    }
+}
+
+static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum acre_slab_state state,
+                          size_t *free_bytes) {
     if (!acre_list_is_valid(list)) return false;
     for (struct acre_node *node = list->next; node != list; node = node->next) {
         struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
-        if (slab->span.state != state || slab->heap != heap || !acre_slab_is_valid(slab, acre_recent_count(heap, slab)))
+        if (slab->span.state != state || slab->heap != heap ||
+            !acre_slab_is_valid(slab, acre_recent_count(heap, slab)))
             return false;
+        *free_bytes += (uint32_t)slab->free_at_arm * acre_slab_block_bytes(slab);
     }
     return true;
 }
@@ -150,14 +176,16 @@ static bool lookaside_is_valid(struct acre_heap *heap) {
 
 bool acre_heap_is_valid(struct acre_heap *heap) {
     if (heap == &acre_no_heap) return true;
+    size_t partial_bytes = 0, waiting_bytes = 0;
     if (!lookaside_is_valid(heap) || !acre_recent_is_valid(heap)) return false;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         if (supply->slab != NULL &&
             (supply->slab->span.state != ACRE_SLAB_CURRENT || !acre_slab_is_valid(supply->slab, 0)))
             return false;
-        if (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL)) return false;
+        if (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL, &partial_bytes)) return false;
         if (acre_list_length(&supply->partial) != supply->stock) return false;
     }
-    return list_is_valid(heap, &heap->waiting, ACRE_SLAB_WAITING);
+    return partial_bytes == heap->partial_free_bytes &&
+           list_is_valid(heap, &heap->waiting, ACRE_SLAB_WAITING, &waiting_bytes);
 }

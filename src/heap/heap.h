@@ -22,14 +22,15 @@ _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
 struct acre_supply {
     struct acre_slab *slab;   /* current, or NULL */
     uint64_t words;           /* of its bitmap, those that the pass has still to come to: a bit each */
-    bool exact;               /* and none of them is empty */
+    uint64_t touched;         /* those that may have bits at all (acre_slab_words_touched) */
+    struct acre_node partial; /* slabs of the class worth a look, oldest first */
+    uint32_t stock;           /* slabs on `partial` */
     uint32_t collected;       /* remote frees since its first pass, or since the last that they led to */
+    bool exact;               /* none of `words` is empty */
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
     uint8_t scattered;        /* refills that found scattered blocks, less those that found runs; 0 up to a few */
-    uint32_t stock;           /* slabs on `partial` */
-    struct acre_node partial; /* slabs of the class worth a look, oldest first */
-};
+} __attribute__((aligned(64)));
 
 /* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates
  * finds them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
@@ -94,9 +95,11 @@ struct acre_heap {
     struct acre_supply supply[ACRE_CLASSES];
     struct acre_node waiting; /* slabs owned and too full to be worth a look */
     struct acre_depot *depot;
-    size_t kept_bytes; /* wholly free slabs on the partial lists */
+    size_t kept_bytes;         /* wholly free slabs on the partial lists */
+    size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
     struct acre_outbox outbox;
     struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
+    _Atomic uint32_t inside;         /* the gate: its thread refills a cursor (gate.h) */
     _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
     struct acre_node all_node;
     struct acre_recent_entry recent_entry[ACRE_SMALL_CLASSES][1 + ACRE_RECENT_MOST];
@@ -193,10 +196,14 @@ void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t fr
 /* The caller's slab that is WAITING or PARTIAL is on no list any more. */
 ACRE_INLINE void acre_heap_unlist(struct acre_heap *heap, struct acre_slab *slab) {
     acre_list_remove(&slab->node);
-    if (slab->span.state == ACRE_SLAB_PARTIAL) heap->supply[slab->span.size_class].stock--;
+    if (slab->span.state != ACRE_SLAB_PARTIAL) return;
+    heap->supply[slab->span.size_class].stock--;
+    heap->partial_free_bytes -= (uint32_t)slab->free_at_arm * acre_slab_block_bytes(slab);
 }
 /* Files a slab that the caller owns and that has free_blocks: it waits, is worth a look, or goes. */
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
+/* A PARTIAL slab's countdown fired only since half of its live blocks are free: true, and it fires again. */
+bool acre_heap_stays_partial(struct acre_slab *slab, uint32_t free_blocks);
 /* The caller has just become the owner of a slab that was FULL or SHARED. */
 void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab);
 /* A slab with remote frees that may have no owner: adopts it if it is FULL, collects if it is SHARED. */
@@ -225,17 +232,23 @@ void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab);
  * the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
 void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab);
 
-/* child.c: in the child of a fork, what the threads had that are not there. */
+/* In the child of a fork: the threads that are not there are not in the gate any more (gate.h). Without a lock,
+ * which the one that is there may have held when it was interrupted. */
+void acre_heap_others_left(void);
+/* child.c: and what they had comes to this one. */
 void acre_heap_after_fork(void);
 
 /* With the registry locked: the heap has no thread any more. */
 void acre_heap_retire(struct acre_heap *heap);
 
-/* Calls visit for every heap, in use or not, with the registry locked. */
+/* Calls visit for every heap, in use or not, with the registry locked; the second unless others keep that locked.
+ */
 void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context);
+bool acre_heap_each_briefly(void (*visit)(struct acre_heap *heap, void *context), void *context);
 struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
 bool acre_heap_is_alone(void); /* there is one heap in use now */
+bool acre_heap_is_any(void);   /* or any at all */
 
 bool acre_heap_is_valid(struct acre_heap *heap);
 

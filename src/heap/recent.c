@@ -1,10 +1,13 @@
 #include "heap/recent.h"
 
+#include "heap/gate.h"
+
 struct acre_recent_entry acre_recent_floor;
 
-/* A refill of a slab that keeps recent blocks notes what it finds, runs too. */
+/* A refill of a slab that keeps recent blocks notes what it finds, runs too. Whoever sees that it keeps none sees
+ * also what was taken of them before. */
 static void set_kept(struct acre_slab *slab, bool is_kept) {
-    slab->keeps_recent = is_kept;
+    __atomic_store_n(&slab->keeps_recent, is_kept, __ATOMIC_RELEASE);
     slab->run_least_bits = is_kept ? ACRE_NO_RUN_IS_LONG_ENOUGH : acre_slab_run_least_bits(slab);
 }
 
@@ -33,7 +36,10 @@ void acre_recent_stop(struct acre_heap *heap, unsigned size_class) {
 bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab) {
     bool was_kept = slab->keeps_recent, is_kept = acre_recent_is_kept(heap, slab->span.size_class);
     if (!was_kept && !is_kept) return false;
+    bool was_inside = acre_gate_is_inside(heap);
+    if (!was_inside) acre_gate_enter(heap);
     set_kept(slab, is_kept);
+    if (!was_inside) acre_gate_leave(heap);
     acre_heap_remember(heap, slab);
     return is_kept;
 }

@@ -24,6 +24,11 @@ ACRE_INLINE bool acre_recent_is_kept(const struct acre_heap *heap, unsigned size
     return heap->recent[size_class].last != &acre_recent_floor;
 }
 
+/* A slab of fewer live blocks, or as many, keeps none: it is nearly empty, and its pages may go (slab/holes.h). */
+ACRE_INLINE uint32_t acre_recent_least_live(const struct acre_slab *slab) {
+    return acre_max(ACRE_RECENT_MOST, slab->total / 4u);
+}
+
 /* The class keeps recent blocks from now on; keeps none any more, and has none now. */
 void acre_recent_start(struct acre_heap *heap, unsigned size_class);
 void acre_recent_stop(struct acre_heap *heap, unsigned size_class);

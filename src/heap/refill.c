@@ -1,5 +1,7 @@
+#include "heap/gate.h"
 #include "heap/recent.h"
 
+#include "span/decay.h"
 #include "span/huge.h"
 
 /* Frees after which a pass over the current slab starts again at its beginning, where blocks are warm and dense,
@@ -12,6 +14,9 @@
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
+/* Fewer frees are not worth another look at a slab. */
+#define HALF_LEAST 16u
+
 /* How many more refills found scattered blocks than runs when a class begins to keep recent blocks. */
 #define SCATTERED_MANY 4
 
@@ -22,6 +27,7 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     uintptr_t first = slab->span.base + slab->fresh_bytes;
     if (run_bytes > left_bytes) run_bytes = left_bytes;
     slab->fresh_bytes += (uint32_t)run_bytes;
+    supply->touched = acre_slab_words_touched(slab);
     supply->fresh = true;
     supply->zero = slab->zero;
     cursor->next = first + block_bytes;
@@ -75,34 +81,34 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
 /* Takes the first run of word `at`, the first of the supply's, or nothing: NULL, when its last block's bit would
  * not be least_bits behind its first one's. What it takes is sound, or the program ends (see
  * acre_slab_word_is_sound, whose parts are here as they come up). */
-ACRE_INLINE void *take_run(struct acre_heap *heap, struct acre_supply *supply, struct acre_slab *slab, uint32_t at,
-                           uint32_t least_bits) {
+ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab,
+                           uint32_t at, uint32_t least_bits) {
     uint64_t word = slab->bits[at];
     uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
     uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
-    uint32_t last_bit = acre_log2_floor(run), stride = slab->stride;
+    uint32_t last_bit = acre_log2_floor(run);
     if (last_bit < least_bits) return NULL;
-    uint32_t end_bytes = (first_bit + last_bit + stride) * unit_bytes;
-    if (ACRE_UNLIKELY((missing & shifted) != 0 || !acre_slab_begins_block(slab, first_bit) ||
+    uint32_t offset = first_bit * unit_bytes, block_bytes = slab->stride * unit_bytes;
+    uint32_t end_bytes = offset + block_bytes + last_bit * unit_bytes;
+    if (ACRE_UNLIKELY((missing & shifted) != 0 || !acre_slab_begins_block_at(slab, offset) ||
                       end_bytes > slab->fresh_bytes))
-        acre_slab_fail_word(slab, at);
+        acre_slab_fail_word(slab, acre_lowest_bit(supply->words));
     slab->bits[at] = word ^= run << lowest;
     if (word == 0) supply->words &= supply->words - 1;
-    struct acre_cursor *cursor = &heap->cursor[slab->span.size_class];
-    uintptr_t first = slab->span.base + first_bit * unit_bytes;
-    cursor->next = first + stride * unit_bytes;
+    uintptr_t first = slab->span.base + offset;
+    cursor->next = first + block_bytes;
     cursor->end = slab->span.base + end_bytes;
     return acre_not_null(first);
 }
 
 /* When the first run is short, or the slab keeps recent blocks: takes what there is and notes its kind. Whether a
  * class keeps recent blocks is decided by whether more refills find scattered blocks or runs. */
-static ACRE_NOINLINE void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
+static void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_supply *supply = &heap->supply[size_class];
     uint32_t at = acre_lowest_bit(supply->words);
-    void *block = take_run(heap, supply, slab, at, acre_slab_run_least_bits(slab));
+    void *block = take_run(&heap->cursor[size_class], supply, slab, at, acre_slab_run_least_bits(slab));
     if (block == NULL) {
         if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
             acre_recent_start(heap, size_class);
@@ -115,8 +121,8 @@ static ACRE_NOINLINE void *take_and_note(struct acre_heap *heap, struct acre_sla
 /* A pass over the slab's bitmap, from its beginning. */
 ACRE_INLINE void begin_pass(struct acre_supply *supply, struct acre_slab *slab) {
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
-    supply->words = acre_slab_words_touched(slab);
-    supply->exact = false;
+    supply->words = supply->touched;
+    supply->exact = supply->fresh = supply->zero = false;
 }
 
 /* At the end of a pass: whether enough was freed meanwhile for another. Never fewer than are free: what the pass
@@ -186,40 +192,88 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     slab->span.state = ACRE_SLAB_CURRENT;
     supply->slab = slab;
     supply->collected = 0;
+    supply->touched = acre_slab_words_touched(slab);
     begin_pass(supply, slab);
     return true;
 }
 
-/* The pass over the current slab has ended, or there is none. */
-static ACRE_NOINLINE void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
+static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
+
+/* The pass over the current slab has ended, or there is none. Inside the gate. */
+static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
-    if (slab != NULL && !is_worth_another_pass(supply, slab)) {
+    if (slab != NULL && slab->words == 1 && slab->bits[0] != 0) {
+        supply->words = 1; /* a medium slab's one word, which its frees went to meanwhile */
+        supply->fresh = supply->zero = false;
+    } else if (slab != NULL && !is_worth_another_pass(supply, slab)) {
         if (slab->fresh_bytes < slab->end_bytes) return take_fresh(&heap->cursor[size_class], supply, slab);
         supply->slab = NULL;
         acre_heap_disown(heap, slab);
     }
-    if (heap == &acre_no_heap) return NULL;
     if (supply->slab == NULL && !find_slab(heap, supply, size_class)) return NULL;
-    return acre_heap_refill(heap, size_class);
+    return refill_from(heap, supply->slab);
+}
+
+/* From the current slab, inside the gate: a run, or through *words what is left of the pass, which may be nothing.
+ */
+ACRE_INLINE void *refill_from_run(struct acre_heap *heap, unsigned size_class, struct acre_slab *slab,
+                                  uint64_t *left) {
+    struct acre_supply *supply = &heap->supply[size_class];
+    slab->was_looked_at = false;
+    if (slab->armed - slab->span.countdown >= RESTART_FREES) begin_pass(supply, slab);
+    uint64_t words = supply->words;
+    while (words != 0 && slab->bits[acre_lowest_bit(words)] == 0) words &= words - 1;
+    supply->words = *left = words;
+    if (words == 0) return NULL;
+    return take_run(&heap->cursor[size_class], supply, slab, acre_lowest_bit(words), slab->run_least_bits);
+}
+
+static void *refill_from(struct acre_heap *heap, struct acre_slab *slab) {
+    unsigned size_class = slab->span.size_class;
+    uint64_t words;
+    void *block = refill_from_run(heap, size_class, slab, &words);
+    if (block != NULL) return block;
+    return words != 0 ? take_and_note(heap, slab) : refill_after_pass(heap, size_class);
+}
+
+/* The ways out of acre_heap_refill that are not its end: after them it has nothing more to do, so that it need not
+ * keep anything for then. */
+static ACRE_NOINLINE void *note_and_leave(struct acre_heap *heap, struct acre_slab *slab) {
+    void *block = take_and_note(heap, slab);
+    acre_gate_leave(heap);
+    return block;
+}
+static ACRE_NOINLINE void *end_pass_and_leave(struct acre_heap *heap, unsigned size_class) {
+    void *block = refill_after_pass(heap, size_class);
+    acre_gate_leave(heap);
+    acre_decay_answer();
+    return block;
+}
+static ACRE_NOINLINE void *refill_slowly(struct acre_heap *heap, unsigned size_class) {
+    if (heap == &acre_no_heap) return NULL;
+    struct acre_slab *slab = heap->supply[size_class].slab;
+    acre_gate_enter(heap);
+    void *block = slab == NULL ? refill_after_pass(heap, size_class) : refill_from(heap, slab);
+    acre_gate_leave(heap);
+    acre_decay_answer();
+    return block;
 }
 
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
-    struct acre_supply *supply = &heap->supply[size_class];
-    struct acre_slab *slab = supply->slab;
+    struct acre_slab *slab = heap->supply[size_class].slab;
+    uint64_t words;
     ACRE_ASSERT(heap->recent[size_class].top->block == 0);
-    if (slab == NULL) return refill_after_pass(heap, size_class);
-    if (slab->armed - slab->span.countdown >= RESTART_FREES)
-        begin_pass(supply, slab);
-    else if (slab->words == 1)
-        supply->words = slab->bits[0] != 0;
-    uint64_t words = supply->words;
-    while (words != 0 && slab->bits[acre_lowest_bit(words)] == 0) words &= words - 1;
-    supply->words = words;
-    if (words == 0) return refill_after_pass(heap, size_class);
-    supply->fresh = supply->zero = false;
-    void *block = take_run(heap, supply, slab, acre_lowest_bit(words), slab->run_least_bits);
-    return block != NULL ? block : take_and_note(heap, slab);
+    if (ACRE_UNLIKELY(slab == NULL)) return refill_slowly(heap, size_class);
+    acre_gate_knock(heap);
+    ACRE_GO_IF_SET(acre_gate_is_closed, closed);
+    void *block = refill_from_run(heap, size_class, slab, &words);
+    if (words == 0) return end_pass_and_leave(heap, size_class);
+    if (block == NULL) return note_and_leave(heap, slab);
+    acre_gate_leave(heap);
+    return block;
+closed:
+    return refill_slowly(heap, size_class);
 }
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. */
@@ -258,6 +312,17 @@ void acre_heap_give_current(struct acre_heap *heap) {
     }
 }
 
+/* An armed slab comes onto the list of those worth a look, as the first or the last. */
+static void list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as_first) {
+    struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    if (as_first)
+        acre_list_push_front(&supply->partial, &slab->node);
+    else
+        acre_list_push_back(&supply->partial, &slab->node);
+    supply->stock++;
+    heap->partial_free_bytes += (uint32_t)slab->free_at_arm * acre_slab_block_bytes(slab);
+}
+
 /* The slab has no live block. One may stay with the heap, the lowest, so that the break can come down. */
 static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
@@ -275,8 +340,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
         heap->kept_bytes += span_bytes;
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
-        acre_list_push_front(&supply->partial, &slab->node);
-        supply->stock++;
+        list_partial(heap, slab, true);
     } else {
         acre_heap_destroy(heap, slab);
     }
@@ -297,19 +361,36 @@ static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     }
 }
 
+/* Of a slab worth a look: when it is empty, or may keep recent blocks no more; and before, each time that half of
+ * what was live is free, since there may be whole pages then for the scavenger. */
+static uint32_t frees_to_next_look(uint32_t live, uint32_t least_live) {
+    uint32_t half = acre_max(live / 2, HALF_LEAST);
+    return acre_min(live - least_live, half);
+}
+
+bool acre_heap_stays_partial(struct acre_slab *slab, uint32_t free_blocks) {
+    uint32_t live = slab->total - free_blocks, least = slab->keeps_recent ? acre_recent_least_live(slab) : 0;
+    if (slab->span.state != ACRE_SLAB_PARTIAL || live <= least) return false;
+    slab->heap->partial_free_bytes += (free_blocks - (uint32_t)slab->free_at_arm) * acre_slab_block_bytes(slab);
+    acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(live, least));
+    acre_decay_note();
+    return true;
+}
+
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t worth = acre_slab_worth(slab);
-    if (slab->total - free_blocks <= ACRE_RECENT_MOST) free_blocks += acre_recent_expel(heap, slab);
+    uint32_t recent_least = acre_recent_least_live(slab);
+    if (slab->total - free_blocks <= recent_least) free_blocks += acre_recent_expel(heap, slab);
     uint32_t live = slab->total - free_blocks;
     if (live == 0) {
         settle_empty(heap, slab);
     } else if (free_blocks >= worth) {
-        bool recent = live > ACRE_RECENT_MOST && acre_recent_admit(heap, slab);
+        bool recent = live > recent_least && acre_recent_admit(heap, slab);
         slab->span.state = ACRE_SLAB_PARTIAL;
-        acre_slab_arm(slab, free_blocks, (int32_t)(recent ? live - ACRE_RECENT_MOST : live));
-        acre_list_push_back(&supply->partial, &slab->node);
-        supply->stock++;
+        acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(live, recent ? recent_least : 0));
+        acre_decay_note();
+        list_partial(heap, slab, false);
         share_surplus(heap, supply);
     } else {
         acre_recent_admit(heap, slab);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum kind { CHOICE, SIZE, NUMBER };
+enum kind { CHOICE, SIZE, NUMBER, TIME };
 
 struct row {
     const char *name, *choices;
@@ -20,8 +20,12 @@ static const struct row table[] = {
     {#name, NULL, offsetof(struct acre_options, field), min_bytes, max_bytes, SIZE},
 #define ACRE_OPTION_NUMBER(name, field, default_value, min, max, meaning)                                          \
     {#name, NULL, offsetof(struct acre_options, field), min, max, NUMBER},
+#define ACRE_OPTION_TIME(name, field, default_value, min, max, meaning)                                            \
+    {#name, NULL, offsetof(struct acre_options, field), min, max, TIME},
 #include "options/options.def"
 };
+static const char *const kind_words[] = {"word", "size in bytes (k, m, g, t allowed)", "whole number",
+                                         "whole number (or never)"};
 #define ROWS (sizeof table / sizeof table[0])
 #define WORD_MOST 64
 
@@ -77,12 +81,13 @@ static void apply(struct acre_options *options, const struct row *row, const cha
             set(options, row, (uint64_t)choice);
         else
             acre_report("ACRE_OPTIONS: %s:%s: not one of %s; the default is used", row->name, word, row->choices);
+    } else if (row->kind == TIME && strcmp(word, "never") == 0) {
+        set(options, row, ACRE_OPTION_NEVER);
     } else if (read_number(word, row->kind == SIZE, &value) && value >= row->least && value <= row->most) {
         set(options, row, value);
     } else {
         acre_report("ACRE_OPTIONS: %s:%s: not a %s from %zu to %zu; the default is used", row->name, word,
-                    row->kind == SIZE ? "size in bytes (k, m, g, t allowed)" : "whole number", (size_t)row->least,
-                    (size_t)row->most);
+                    kind_words[row->kind], (size_t)row->least, (size_t)row->most);
     }
 }
 
@@ -132,6 +137,7 @@ void acre_options_read(struct acre_options *options, const char *text) {
     options->field = (uint32_t)find_choice(choices, default_word);
 #define ACRE_OPTION_SIZE(name, field, default_bytes, min_bytes, max_bytes, meaning) options->field = default_bytes;
 #define ACRE_OPTION_NUMBER(name, field, default_value, min, max, meaning) options->field = default_value;
+#define ACRE_OPTION_TIME(name, field, default_value, min, max, meaning) options->field = default_value;
 #include "options/options.def"
     while (text != NULL && *text != 0) {
         char pair[2 * WORD_MOST];

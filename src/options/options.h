@@ -8,6 +8,7 @@ struct acre_options {
 #define ACRE_OPTION_CHOICE(name, field, default_word, choices, meaning) uint32_t field;
 #define ACRE_OPTION_SIZE(name, field, default_bytes, min_bytes, max_bytes, meaning) size_t field;
 #define ACRE_OPTION_NUMBER(name, field, default_value, min, max, meaning) uint32_t field;
+#define ACRE_OPTION_TIME(name, field, default_value, min, max, meaning) uint32_t field;
 #include "options/options.def"
 };
 

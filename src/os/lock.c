@@ -2,7 +2,7 @@
 
 #include "os/os.h"
 
-#define SPINS 100 /* about the time that the longest ordinary critical section takes */
+#define SPINS 100        /* about the time that the longest ordinary critical section takes */
 #define FORK_SPINS 20000 /* about a millisecond */
 
 /* The kernel looks at 32 bits: the low half, which has the bit for sleepers. */
@@ -24,21 +24,30 @@ void acre_lock_contended(struct acre_lock *lock) {
         acre_cpu_relax();
     }
     /* Others may sleep as well, so who has slept takes the lock with the bit set. */
-    for (uintptr_t unheld = 0;
-         !atomic_compare_exchange_strong_explicit(&lock->holder, &unheld, acre_thread_pointer() | ACRE_LOCK_SLEEPERS,
-                                                  memory_order_acquire, memory_order_relaxed);
+    for (uintptr_t unheld = 0; !atomic_compare_exchange_strong_explicit(&lock->holder, &unheld,
+                                                                        acre_thread_pointer() | ACRE_LOCK_SLEEPERS,
+                                                                        memory_order_acquire, memory_order_relaxed);
          unheld = 0)
         sleep_while_held(lock);
 }
 
 void acre_lock_released(struct acre_lock *lock) { acre_os_wake(low_half(lock)); }
 
-bool acre_lock_for_fork(struct acre_lock *lock) {
-    for (int spin = 0; spin < FORK_SPINS; spin++) {
+static bool try_often(struct acre_lock *lock, int spins) {
+    for (int spin = 0; spin < spins; spin++) {
         if (acre_lock_try(lock)) return true;
         acre_cpu_relax();
     }
     return false;
+}
+
+bool acre_lock_for_fork(struct acre_lock *lock) { return try_often(lock, FORK_SPINS); }
+
+bool acre_lock_briefly(struct acre_lock *lock) {
+    if (ACRE_CHECKS) acre_lock_check_rank(lock);
+    if (!try_often(lock, SPINS)) return false;
+    if (ACRE_CHECKS) acre_lock_note(lock, true);
+    return true;
 }
 
 void acre_lock_reset(struct acre_lock *lock) { atomic_store(&lock->holder, 0); }

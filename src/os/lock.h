@@ -1,7 +1,7 @@
 /* Ranked locks that know their owner. They sleep in the kernel, so they live here and not in base.
  *
- * A thread takes only locks of a lower rank than those it holds; debug builds check it. The owner is known because a
- * signal handler may interrupt a holder and fork: the fork handlers must then not wait for a lock that their own
+ * A thread takes only locks of a lower rank than those it holds; debug builds check it. The owner is known because
+ * a signal handler may interrupt a holder and fork: the fork handlers must then not wait for a lock that their own
  * thread holds. */
 #ifndef ACRE_OS_LOCK_H
 #define ACRE_OS_LOCK_H
@@ -9,26 +9,28 @@
 #include "base/base.h"
 
 enum acre_rank { /* the number of the layer that owns the lock; held inside out */
-    ACRE_RANK_METADATA = 20,
-    ACRE_RANK_MAP = 25,
-    ACRE_RANK_SOURCE = 30,
-    ACRE_RANK_HUGE = 40,
-    ACRE_RANK_PAGES = 45,
-    ACRE_RANK_DEPOT = 50,
-    ACRE_RANK_HEAPS = 60,
+                 ACRE_RANK_METADATA = 20,
+                 ACRE_RANK_MAP = 25,
+                 ACRE_RANK_SOURCE = 30,
+                 ACRE_RANK_HUGE = 40,
+                 ACRE_RANK_PAGES = 45,
+                 ACRE_RANK_DEPOT = 50,
+                 ACRE_RANK_HEAPS = 60,
+                 ACRE_RANK_SCAVENGE = 70,
 };
 
 struct acre_lock {
     _Atomic uintptr_t holder; /* thread pointer, with bit 0 set when somebody may sleep; 0: free */
     uint32_t rank;
 };
-#define ACRE_LOCK(rank_) {0, (rank_)}
+#define ACRE_LOCK(rank_)                                                                                           \
+    { 0, (rank_) }
 #define ACRE_LOCK_SLEEPERS ((uintptr_t)1)
 
 void acre_lock_contended(struct acre_lock *lock);
 void acre_lock_released(struct acre_lock *lock);
-/* Debug builds: that the order is kept, and what this thread holds. Noted while the lock is held, so that a fork in a
- * signal handler, which asks the lock itself, never finds more noted than held. */
+/* Debug builds: that the order is kept, and what this thread holds. Noted while the lock is held, so that a fork in
+ * a signal handler, which asks the lock itself, never finds more noted than held. */
 void acre_lock_check_rank(const struct acre_lock *lock);
 void acre_lock_note(const struct acre_lock *lock, bool taken);
 
@@ -60,8 +62,12 @@ ACRE_INLINE bool acre_lock_is_mine(struct acre_lock *lock) {
     return (holder & ~ACRE_LOCK_SLEEPERS) == acre_thread_pointer();
 }
 
-/* In the handlers of fork alone, which take no part in the ranks; given back by acre_lock_give. Takes the lock unless
- * another thread keeps it for about a millisecond; makes it free, whoever held it. */
+/* Takes the lock unless others keep it for some microseconds. For who holds another and must not wait with it: a
+ * fork in a signal handler, whose thread holds the one, would wait for the other. */
+bool acre_lock_briefly(struct acre_lock *lock);
+
+/* In the handlers of fork alone, which take no part in the ranks; given back by acre_lock_give. Takes the lock
+ * unless another thread keeps it for about a millisecond; makes it free, whoever held it. */
 bool acre_lock_for_fork(struct acre_lock *lock);
 void acre_lock_reset(struct acre_lock *lock);
 

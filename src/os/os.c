@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -171,6 +173,12 @@ uint64_t acre_os_clock_ms(void) {
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+uint64_t acre_os_clock_us(void) {
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
 uint32_t acre_os_process_id(void) { return (uint32_t)getpid(); }
 uint32_t acre_os_parent_id(void) { return (uint32_t)getppid(); }
 void acre_os_program_name(char name[16]) { prctl(PR_GET_NAME, name); }
@@ -202,11 +210,35 @@ void acre_os_wait(_Atomic uint32_t *word, uint32_t expected) {
     errno = kept;
 }
 
-void acre_os_wake(_Atomic uint32_t *word) {
+void acre_os_wait_ms(_Atomic uint32_t *word, uint32_t expected, uint32_t ms) {
+    const struct timespec most = {ms / 1000, (long)(ms % 1000) * 1000000};
     int kept = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, &most, NULL, 0);
     errno = kept;
 }
+
+static void wake(_Atomic uint32_t *word, int sleepers) {
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, sleepers, NULL, NULL, 0);
+    errno = kept;
+}
+
+void acre_os_wake(_Atomic uint32_t *word) { wake(word, 1); }
+void acre_os_wake_all(_Atomic uint32_t *word) { wake(word, INT_MAX); }
+
+static bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+/* A process says once that it will ask for this; in a child it may have to be said again. */
+bool acre_os_fence_threads(void) {
+    int kept = errno;
+    bool done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) ||
+                (errno == EPERM && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
+                 membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+    errno = kept;
+    return done;
+}
+
+void acre_os_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
 void acre_os_sleep_us(uint32_t us) {
     const struct timespec pause = {us / 1000000, (long)(us % 1000000) * 1000};

@@ -5,14 +5,7 @@
 #include "base/base.h"
 
 /* System calls that the allocator makes, as they are counted. The order is that of the counting record. */
-enum acre_os_call {
-    ACRE_OS_BRK,
-    ACRE_OS_MMAP,
-    ACRE_OS_MUNMAP,
-    ACRE_OS_MREMAP,
-    ACRE_OS_MADVISE,
-    ACRE_OS_CALLS
-};
+enum acre_os_call { ACRE_OS_BRK, ACRE_OS_MMAP, ACRE_OS_MUNMAP, ACRE_OS_MREMAP, ACRE_OS_MADVISE, ACRE_OS_CALLS };
 
 /* Figures of this layer. mapped_bytes is what acre holds by mmap; the break's three are addresses.
  * Each is right by itself at any time (relaxed atomics). */
@@ -43,9 +36,11 @@ bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
 bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes);
 /* The pages' memory back to the kernel at once (MADV_DONTNEED); they read as zeros afterwards. */
 bool acre_os_release(void *start, size_t size_bytes);
-/* How much of these pages is in memory (mincore); 0 where the kernel does not say. At most 1024 pages are looked at. */
+/* How much of these pages is in memory (mincore); 0 where the kernel does not say. At most 1024 pages are looked
+ * at. */
 size_t acre_os_resident_bytes(void *start, size_t size_bytes);
-/* Whether the kernel may put huge pages behind these pages: at their first touch, or later by copying. Only advice. */
+/* Whether the kernel may put huge pages behind these pages: at their first touch, or later by copying. Only advice.
+ */
 void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted);
 /* A shared mapping of a file, for the counting record; NULL when it cannot be had. */
 void *acre_os_map_file(const char *path, size_t size_bytes);
@@ -53,6 +48,7 @@ void *acre_os_map_file(const char *path, size_t size_bytes);
 /* The least of the limits on address space and data (RLIMIT_AS, RLIMIT_DATA), SIZE_MAX when there is none. */
 size_t acre_os_memory_limit_bytes(void);
 uint64_t acre_os_clock_ms(void); /* monotonic, coarse; no system call where there is a vDSO */
+uint64_t acre_os_clock_us(void); /* monotonic, fine */
 uint32_t acre_os_process_id(void);
 uint32_t acre_os_parent_id(void);
 void acre_os_program_name(char name[16]);
@@ -61,8 +57,15 @@ bool acre_os_is_secure(void); /* AT_SECURE: the environment is not to be trusted
 const char *acre_os_environment(const char *name);
 
 void acre_os_wait(_Atomic uint32_t *word, uint32_t expected); /* sleep while *word == expected; may wake early */
-void acre_os_wake(_Atomic uint32_t *word);                    /* wake one sleeper */
-void acre_os_sleep_us(uint32_t us);                           /* no cancellation point; a signal may end it early */
+void acre_os_wait_ms(_Atomic uint32_t *word, uint32_t expected, uint32_t ms); /* but no longer than this */
+void acre_os_wake(_Atomic uint32_t *word);                                    /* wake one sleeper */
+void acre_os_wake_all(_Atomic uint32_t *word);
+void acre_os_sleep_us(uint32_t us); /* no cancellation point; a signal may end it early */
+
+/* Every thread of the process passes a full memory barrier before this returns (membarrier, Linux 4.14); false
+ * where the kernel does not offer it. */
+bool acre_os_fence_threads(void);
+void acre_os_name_thread(const char *name); /* the calling one, up to 15 characters */
 
 void acre_os_write_error(const char *text, size_t length_bytes); /* to standard error, as far as it goes */
 _Noreturn void acre_os_abort(void);

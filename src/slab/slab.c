@@ -1,12 +1,10 @@
-#include "slab/slab.h"
+#include "slab/holes.h"
 
 #include "metadata/metadata.h"
 #include "os/report.h"
 
 #include <string.h>
 
-#define SMALL_RECORD_BYTES (sizeof(struct acre_slab) + ACRE_SMALL_WORDS * sizeof(uint64_t))
-#define MEDIUM_RECORD_BYTES (sizeof(struct acre_slab) + sizeof(uint64_t))
 #define REMOTE_BYTES (ACRE_SMALL_WORDS * sizeof(uint64_t))
 
 static enum acre_record record_kind(const struct acre_slab *slab) {
@@ -45,7 +43,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     slab->queue_next = NULL;
     slab->armed = slab->free_at_arm = 0;
     slab->fresh_bytes = 0;
-    slab->zero = slab->keeps_recent = false;
+    slab->zero = slab->keeps_recent = slab->was_looked_at = false;
     slab->run_least_bits = acre_slab_run_least_bits(slab);
     slab->asked = NULL;
     slab->span.countdown = ACRE_COUNTDOWN_FAR;
@@ -61,7 +59,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_heap *heap) {
     bool small = acre_class_is_small(size_class);
     struct acre_slab *slab = acre_metadata_take(small ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB,
-                                                small ? SMALL_RECORD_BYTES : MEDIUM_RECORD_BYTES);
+                                                acre_slab_record_bytes(small ? ACRE_SMALL_WORDS : 1));
     if (slab == NULL) return NULL;
     set_shape(slab, size_class);
     clear(slab, heap);

@@ -73,7 +73,8 @@ struct acre_slab {
     uint8_t words;
     bool zero;                                      /* fresh blocks read as zeros */
     bool keeps_recent;                              /* frees by its owner may go to the owner's recent blocks */
-    uint8_t run_least_bits; /* see acre_slab_run_least_bits */
+    uint8_t run_least_bits;                         /* see acre_slab_run_least_bits */
+    bool was_looked_at;                             /* since a block was last handed out: slab/holes.h */
     uint32_t block_reciprocal;                      /* of a block in steps of 16 bytes, for acre_slab_find */
     uint64_t pattern;                               /* bits 0, stride, 2 * stride, ... */
     uint16_t *asked;                                /* counting build: bytes asked for, by number */
@@ -129,8 +130,9 @@ ACRE_INLINE uint32_t acre_slab_free_now(const struct acre_slab *slab) {
 /* Free blocks that make a slab worth a look: its look costs a pass over the bitmap. */
 ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre_max(1, slab->total / 16u); }
 
-/* A run of fewer than four blocks is not worth leaving the rest of its word behind: from the bit of a run's first block
- * to that of its last one. `run_least_bits` is this, or more than there can be where every refill is to be noted. */
+/* A run of fewer than four blocks is not worth leaving the rest of its word behind: from the bit of a run's first
+ * block to that of its last one. `run_least_bits` is this, or more than there can be where every refill is to be
+ * noted. */
 ACRE_INLINE uint8_t acre_slab_run_least_bits(const struct acre_slab *slab) { return (uint8_t)(3 * slab->stride); }
 #define ACRE_NO_RUN_IS_LONG_ENOUGH UINT8_MAX
 
@@ -138,8 +140,11 @@ ACRE_INLINE uint8_t acre_slab_run_least_bits(const struct acre_slab *slab) { ret
  * e = r * d - 2^32 < d, the offset q * d + m gives q * e + m * r modulo 2^32. That is less than r only for m = 0,
  * since (q + 1) * e < r for 64 KiB of blocks up to 1 KiB. (Lemire, Kaser, Kurz: Faster remainder by direct
  * computation, 2019.) */
+ACRE_INLINE bool acre_slab_begins_block_at(const struct acre_slab *slab, uint32_t offset_bytes) {
+    return offset_bytes * slab->reciprocal < slab->reciprocal;
+}
 ACRE_INLINE bool acre_slab_begins_block(const struct acre_slab *slab, uint32_t bit) {
-    return bit * (uint32_t)ACRE_ALIGNMENT * slab->reciprocal < slab->reciprocal;
+    return acre_slab_begins_block_at(slab, bit * (uint32_t)ACRE_ALIGNMENT);
 }
 /* The number of the block, of a small slab, that the bit lies in: bit / stride. */
 ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit) {

@@ -21,17 +21,21 @@ void acre_run_set_slack(struct acre_chunk *chunk, uint32_t index, uint32_t slack
 
 static uint64_t low_bits(uint32_t count) { return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1; }
 
-static void mark_dirty(struct acre_chunk *chunk, uint32_t index, uint32_t pages, bool dirty) {
+static void mark(uint64_t *bits, uint32_t index, uint32_t pages, bool value) {
     while (pages > 0) {
         uint32_t offset = index % 64, part = 64 - offset < pages ? 64 - offset : pages;
         uint64_t mask = low_bits(part) << offset;
-        if (dirty)
-            chunk->dirty[index / 64] |= mask;
+        if (value)
+            bits[index / 64] |= mask;
         else
-            chunk->dirty[index / 64] &= ~mask;
+            bits[index / 64] &= ~mask;
         index += part;
         pages -= part;
     }
+}
+
+static void mark_dirty(struct acre_chunk *chunk, uint32_t index, uint32_t pages, bool dirty) {
+    mark(chunk->dirty, index, pages, dirty);
 }
 
 static uint32_t count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
@@ -77,9 +81,10 @@ void acre_chunk_start(struct acre_chunk *chunk, uintptr_t base, bool from_break)
     chunk->filed_free_pages = chunk->filed_dirty_pages = 0;
     chunk->free_granules = 0;
     chunk->from_break = from_break;
-    chunk->huge_pages = chunk->advised = false;
+    chunk->huge_pages = chunk->advised = chunk->has_holes = false;
     chunk->all_node = chunk->run_node = chunk->granule_node = (struct acre_node){NULL, NULL};
     mark_dirty(chunk, 0, ACRE_CHUNK_PAGES, false);
+    mark(chunk->waited, 0, ACRE_CHUNK_PAGES, false);
 }
 
 /* Makes [index, index + pages) a free run, joined with free neighbours. */
@@ -117,7 +122,8 @@ void acre_chunk_cut(struct acre_chunk *chunk, uint32_t pages) {
 }
 
 /* Cuts [at, at + pages) out of the free run at index. */
-static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_t pages, enum acre_run_state state) {
+static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_t pages,
+                  enum acre_run_state state) {
     uint32_t length = acre_run_pages(chunk, index), behind = index + length - (at + pages);
     if (at > index) set_run(chunk, index, at - index, ACRE_RUN_FREE);
     if (behind > 0) set_run(chunk, at + pages, behind, ACRE_RUN_FREE);
@@ -167,10 +173,39 @@ uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, u
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages) {
     if (chunk->huge_pages) touched_pages = pages;
     mark_dirty(chunk, index, touched_pages, true);
+    mark(chunk->waited, index, pages, false);
     chunk->free_pages += pages;
     chunk->dirty_pages += count_dirty(chunk, index, pages);
     join_free(chunk, index, pages);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
+}
+
+static bool has_waited(const struct acre_chunk *chunk, uint32_t page) {
+    return (chunk->dirty[page / 64] & chunk->waited[page / 64] & UINT64_C(1) << page % 64) != 0;
+}
+
+uint32_t acre_chunk_find_waited(const struct acre_chunk *chunk, uint32_t *page, uint32_t end) {
+    uint32_t first = *page, last;
+    while (first < end && !has_waited(chunk, first)) first++;
+    for (last = first; last < end && has_waited(chunk, last);) last++;
+    *page = first;
+    return last - first;
+}
+
+void acre_chunk_mark_dirty(struct acre_chunk *chunk) {
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        if (acre_run_state(chunk, index) == ACRE_RUN_FREE)
+            mark_dirty(chunk, index, acre_run_pages(chunk, index), true);
+    }
+    chunk->dirty_pages = chunk->free_pages;
+}
+
+void acre_chunk_look(struct acre_chunk *chunk) {
+    mark(chunk->waited, 0, ACRE_CHUNK_PAGES, false);
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        if (acre_run_state(chunk, index) == ACRE_RUN_FREE)
+            mark(chunk->waited, index, acre_run_pages(chunk, index), true);
+    }
 }
 
 bool acre_chunk_grow_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {

@@ -5,7 +5,8 @@
  * Algebra: the runs follow each other without a gap from page 0 to `pages`; no two free runs are neighbours;
  * free_pages is the sum of the free runs; longest_run is at least the longest free run; bit g of free_granules is
  * set exactly when all pages of granule g are free; dirty has a bit for each free page that may hold old data
- * (its bits under pages in use say what held some when they were taken), and dirty_pages counts those bits. */
+ * (its bits under pages in use say what held some when they were taken), and dirty_pages counts those bits; waited
+ * has a bit for each page that was free at the last look (acre_chunk_look) and has not been freed since. */
 #ifndef ACRE_SPAN_CHUNK_H
 #define ACRE_SPAN_CHUNK_H
 
@@ -25,14 +26,16 @@ struct acre_chunk {
     uint32_t dirty_pages; /* of the free ones */
     uint32_t longest_run;
     bool from_break;
-    bool huge_pages; /* were asked for: what was not touched may be resident as well */
-    bool advised;    /* they still are; no longer when something of it was released */
+    bool huge_pages;                              /* were asked for: what was not touched may be resident as well */
+    bool advised;                                 /* they still are; no longer when something of it was released */
     uint32_t filed_free_pages, filed_dirty_pages; /* page heap: its part of the sums there */
     uint64_t free_granules;
     struct acre_node all_node;     /* page heap: every chunk */
     struct acre_node run_node;     /* page heap: by longest_run */
     struct acre_node granule_node; /* page heap: chunks with a free granule */
     uint64_t dirty[ACRE_CHUNK_PAGES / 64];
+    uint64_t waited[ACRE_CHUNK_PAGES / 64];
+    bool has_holes; /* a slab in it has pages that are due (slab/holes.h) */
     uint32_t page[ACRE_CHUNK_PAGES];
 };
 
@@ -53,6 +56,13 @@ uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alig
 uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, uint32_t *dirty);
 /* Free pages [index, index + pages) hold no old data any more. */
 void acre_chunk_clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages);
+/* Of the free pages [*page, end) the first in a row that hold old data and did so at the last look: how many, and
+ * in *page where they begin; 0: none. */
+uint32_t acre_chunk_find_waited(const struct acre_chunk *chunk, uint32_t *page, uint32_t end);
+/* Every free page may hold old data: behind a huge page they are there though nobody touched them. */
+void acre_chunk_mark_dirty(struct acre_chunk *chunk);
+/* What is free waits from now on. */
+void acre_chunk_look(struct acre_chunk *chunk);
 /* Gives back pages of a run from its end or all of it; the first touched_pages of them hold old data. */
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages);
 /* Grows the run at index into free pages behind it; shrinks it. */

@@ -4,13 +4,15 @@
 #include "metadata/metadata.h"
 #include "os/os.h"
 #include "source/source.h"
+#include "span/decay.h"
 #include "span/break_holes.h"
 #include "span/huge_cache.h"
 
 /* The cache is for a program that takes and frees blocks in turn, not a second heap. */
 #define CACHE_MOST 64u
-/* A program that takes and frees in turn may have more there, up to this many times the bound: what it frees it takes
- * again, and its peak is none the higher. One that frees so many blocks without taking any does not come back soon. */
+/* A program that takes and frees in turn may have more there, up to this many times the bound: what it frees it
+ * takes again, and its peak is none the higher. One that frees so many blocks without taking any does not come back
+ * soon. */
 #define CACHE_TIMES 8
 #define FREES_IN_ROW 4
 /* A block that grows by more than this part of itself is copied into pages that are there already, instead of left
@@ -29,7 +31,9 @@ static struct {
     struct acre_huge_figures figures;
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
-struct acre_lock *acre_huge_lock(void) { return &huge_blocks.lock; }
+struct acre_lock *acre_huge_lock(void) {
+    return &huge_blocks.lock;
+}
 
 void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
@@ -87,8 +91,11 @@ static bool decay_locked(bool all) {
         now_ms = acre_os_clock_ms();
         before_ms = now_ms - acre_min(now_ms, huge_blocks.policy.decay_ms);
     }
-    for (struct acre_huge *oldest; (oldest = acre_huge_cache_oldest(&huge_blocks.cache, before_ms)) != NULL; any = true)
+    for (struct acre_huge *oldest; (oldest = acre_huge_cache_oldest(&huge_blocks.cache, before_ms)) != NULL;
+         any = true) {
+        atomic_fetch_add_explicit(&acre_decay.released_huge_bytes, oldest->mapped_bytes, memory_order_relaxed);
         unmap(oldest);
+    }
     return any;
 }
 
@@ -99,10 +106,10 @@ bool acre_huge_decay(bool all) {
     return any;
 }
 
-/* Gives a mapping of its own another length, where it lies or elsewhere; false when that cannot be done, and then it
- * is as before. mremap moves pages, not bytes: the cost is that of page tables. The place to move to is made ready
- * first, so that nothing can fail after the move; the old address leaves the map before the kernel may give it to
- * another thread. */
+/* Gives a mapping of its own another length, where it lies or elsewhere; false when that cannot be done, and then
+ * it is as before. mremap moves pages, not bytes: the cost is that of page tables. The place to move to is made
+ * ready first, so that nothing can fail after the move; the old address leaves the map before the kernel may give
+ * it to another thread. */
 static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
     uintptr_t old = huge->span.base, base = old;
     size_t old_bytes = huge->mapped_bytes;
@@ -166,6 +173,7 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
     uintptr_t base = acre_source_map(size_bytes, alignment);
     if (base != 0 && acre_map_reserve(base, 1)) {
         huge_blocks.fresh_bytes += size_bytes;
+        acre_decay_note_held(huge_blocks.figures.live_bytes + size_bytes);
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
         return huge;
     }
@@ -208,6 +216,7 @@ static void put_in_cache(struct acre_huge *huge) {
     size_t most_bytes = huge_blocks.policy.cache_bytes;
     decay_locked(false);
     acre_huge_cache_put(&huge_blocks.cache, huge, acre_os_clock_ms());
+    acre_decay_note();
     if (++huge_blocks.frees_in_row < FREES_IN_ROW) most_bytes *= CACHE_TIMES;
     if (huge_blocks.cache.count > CACHE_MOST) unmap(acre_huge_cache_oldest(&huge_blocks.cache, UINT64_MAX));
     limit_cache(most_bytes);

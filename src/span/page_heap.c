@@ -2,7 +2,9 @@
 
 #include "metadata/map.h"
 #include "metadata/metadata.h"
+#include "options/options.h"
 #include "os/os.h"
+#include "span/decay.h"
 #include "span/huge.h"
 
 /* The break grows by a quarter of what it is, within these; one system call then serves many slabs, and untouched
@@ -17,24 +19,26 @@
 #define KEEP_LEAST ((size_t)256 << 10)
 #define KEEP_MOST ((size_t)1 << 20)
 #define SOON_MS 1000
-/* Of free pages that hold old data there may be this part of what is in use, when untouched pages are taken and when
- * pages are freed, doubled a few times where that proves useful; a run of fewer pages is not worth a system call. */
+/* Of free pages that hold old data there may be this part of what is in use, when untouched pages are taken and
+ * when pages are freed, doubled a few times where that proves useful; a run of fewer pages is not worth a system
+ * call. */
 #define DIRTY_LEAST ((size_t)256 << 10)
 #define DIRTY_PART 16
 #define FREED_PART 4
 #define DOUBLINGS_MOST 5
-/* A page that was released too early costs about 2 microseconds, so at 4 pages a millisecond that is 0.8 % of the time
- * at the worst. Who did not release for a while may release a part of what is in use at once. */
+/* A page that was released too early costs about 2 microseconds, so at 4 pages a millisecond that is 0.8 % of the
+ * time at the worst. Who did not release for a while may release a part of what is in use at once. */
 #define RELEASE_BYTES_PER_MS ((size_t)16 << 10)
 #define RELEASE_AT_ONCE_LEAST ((size_t)4 << 20)
 #define RELEASE_AT_ONCE_PART 2
 #define RELEASE_LEAST_PAGES 4
 /* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
- * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above, where
- * much is taken and little touched. So one chunk in eight has small pages, and the next seven get huge ones if half of
- * it is resident when it has all been taken. */
+ * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above,
+ * where much is taken and little touched. So one chunk in eight has small pages, and the next seven get huge ones
+ * if half of it is resident when it has all been taken. */
 #define HUGE_PAGES_FROM ((size_t)64 << 20)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define HUGE_PART 4
 #define HUGE_CHUNKS_IN_A_ROW 7
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
@@ -50,6 +54,8 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->keep_bytes = KEEP_LEAST;
     heap->gave_ms = 0;
     heap->huge_chunks_left = 0;
+    heap->looked_ms = acre_os_clock_ms();
+    heap->next_visit = &heap->chunks;
 }
 
 static void unfile(struct acre_chunk *chunk) {
@@ -101,6 +107,7 @@ static void drop_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     chunk->free_granules = 0;
     count(heap, chunk);
     unfile(chunk);
+    if (heap->next_visit == &chunk->all_node) heap->next_visit = chunk->all_node.next;
     acre_list_remove(&chunk->all_node);
     if (heap->break_chunk == chunk) heap->break_chunk = NULL;
     acre_metadata_give(ACRE_RECORD_CHUNK, chunk);
@@ -110,6 +117,7 @@ static void add_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uin
     acre_map_set(base, size_bytes, &chunk->span);
     acre_chunk_extend(chunk, (uint32_t)(size_bytes >> acre_page_shift()));
     heap->chunk_bytes += size_bytes;
+    acre_decay_note_held(heap->chunk_bytes);
     file(heap, chunk);
 }
 
@@ -223,7 +231,8 @@ static bool grow(struct acre_page_heap *heap, size_t least_bytes) {
     case ACRE_SOURCE_BRK:
         return grow_by_break(heap, least_bytes, no_limit_bytes) || grow_by_map(heap, least_bytes);
     default: /* past its limit the break is still better than nothing */
-        return grow_by_break(heap, least_bytes, acre_align_down(heap->policy.brk_limit_bytes, ACRE_GRANULE_BYTES)) ||
+        return grow_by_break(heap, least_bytes,
+                             acre_align_down(heap->policy.brk_limit_bytes, ACRE_GRANULE_BYTES)) ||
                grow_by_map(heap, least_bytes) || grow_by_break(heap, least_bytes, no_limit_bytes);
     }
 }
@@ -288,16 +297,16 @@ static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
     }
 }
 
-/* From now on the kernel is not to fill holes of the chunk up again with huge pages, as it does in the background where
- * they were asked for. Those that are there stay. */
-static void stop_huge_pages(struct acre_chunk *chunk) {
+void acre_page_heap_stop_huge_pages(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     if (!chunk->advised) return;
     chunk->advised = false;
+    acre_chunk_mark_dirty(chunk);
+    count(heap, chunk);
     acre_os_advise_huge_pages((void *)chunk->span.base, chunk_bytes(chunk), false);
 }
 
 /* Releases the dirty pages in [page, end) of a free run. */
-static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end) {
+static bool release_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uint32_t page, uint32_t end) {
     bool released = false;
     unsigned shift = acre_page_shift();
     while (page < end) {
@@ -307,9 +316,11 @@ static bool release_pages(struct acre_chunk *chunk, uint32_t page, uint32_t end)
             page++;
             continue;
         }
-        stop_huge_pages(chunk);
-        if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)), (size_t)(page - from) << shift)) {
+        acre_page_heap_stop_huge_pages(heap, chunk);
+        size_t bytes = (size_t)(page - from) << shift;
+        if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)), bytes)) {
             acre_chunk_clean(chunk, from, page - from);
+            atomic_fetch_add_explicit(&acre_decay.released_pages_bytes, bytes, memory_order_relaxed);
             released = true;
         }
     }
@@ -323,19 +334,19 @@ static bool release_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk,
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
         if (acre_run_state(chunk, index) != ACRE_RUN_FREE) continue;
         uint32_t from = index > keep_pages ? index : keep_pages;
-        released |= release_pages(chunk, from, index + acre_run_pages(chunk, index));
+        released |= release_pages(heap, chunk, from, index + acre_run_pages(chunk, index));
     }
     count(heap, chunk);
     return released;
 }
 
-/* Releases whole runs from the chunk's end on until no more than `most` pages of the heap are dirty. Runs are cut off
- * the front first, so these are the ones that would wait longest. */
+/* Releases whole runs from the chunk's end on until no more than `most` pages of the heap are dirty. Runs are cut
+ * off the front first, so these are the ones that would wait longest. */
 static void release_until(struct acre_page_heap *heap, struct acre_chunk *chunk, size_t most) {
     for (uint32_t end = chunk->pages, index; end > 0 && heap->dirty_pages > most; end = index) {
         index = end - acre_run_pages(chunk, end - 1);
         if (acre_run_state(chunk, end - 1) != ACRE_RUN_FREE || end - index < RELEASE_LEAST_PAGES) continue;
-        release_pages(chunk, index, end);
+        release_pages(heap, chunk, index, end);
         count(heap, chunk);
     }
 }
@@ -351,20 +362,21 @@ static void release_until_all(struct acre_page_heap *heap, size_t most) {
 static size_t used_bytes(const struct acre_page_heap *heap) {
     return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + acre_huge_live_bytes();
 }
-static size_t spare_bytes(const struct acre_page_heap *heap) {
-    return (heap->dirty_pages << acre_page_shift()) + acre_huge_cached_bytes();
+size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap) {
+    return (__atomic_load_n(&heap->dirty_pages, __ATOMIC_RELAXED) << acre_page_shift()) + acre_huge_cached_bytes();
 }
 
-/* Whether the program had use for what was given back: it took more untouched pages since than its peak grew by. Then
- * twice as much may lie there from now on, else half as much. */
+/* Whether the program had use for what was given back: it took more untouched pages since than its peak grew by.
+ * Then twice as much may lie there from now on, else half as much. */
 static void learn_from_release(struct acre_balance *state) {
     size_t untouched_bytes = state->untouched_bytes + acre_huge_fresh_bytes() - state->fresh_huge_bytes;
+    untouched_bytes -= acre_min(untouched_bytes, state->waited_bytes);
     if (untouched_bytes == 0) return;
     if (state->released_bytes > 0 && untouched_bytes > state->grown_bytes + state->released_bytes / 2)
         state->doublings += state->doublings < DOUBLINGS_MOST;
     else
         state->doublings -= state->doublings > 0;
-    state->released_bytes = state->untouched_bytes = state->grown_bytes = 0;
+    state->released_bytes = state->untouched_bytes = state->grown_bytes = state->waited_bytes = 0;
     state->fresh_huge_bytes = acre_huge_fresh_bytes();
 }
 
@@ -382,7 +394,7 @@ static size_t allowed_bytes(struct acre_page_heap *heap) {
 /* Gives back half of the free pages that hold old data, the huge cache's among them, when they are more than
  * most_bytes. What could not be given back (short runs, locked pages) is not tried again until there is more. */
 static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
-    size_t before_bytes = spare_bytes(heap);
+    size_t before_bytes = acre_page_heap_spare_bytes(heap);
     heap->balance.left_bytes = acre_min(heap->balance.left_bytes, before_bytes);
     if (before_bytes <= acre_max(most_bytes, heap->balance.left_bytes + DIRTY_LEAST)) return;
     most_bytes = acre_max(most_bytes / 2, before_bytes - acre_min(before_bytes, allowed_bytes(heap)));
@@ -390,14 +402,14 @@ static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
     learn_from_release(&heap->balance);
     acre_huge_limit_cache(most_bytes / 2);
     release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> acre_page_shift());
-    heap->balance.left_bytes = spare_bytes(heap);
+    heap->balance.left_bytes = acre_page_heap_spare_bytes(heap);
     size_t released_bytes = before_bytes - acre_min(before_bytes, heap->balance.left_bytes);
     heap->balance.released_bytes += released_bytes;
     heap->balance.allowed_bytes -= acre_min(released_bytes, heap->balance.allowed_bytes);
 }
 
-/* After pages were taken: if some were untouched though others lie free with old data, these were of no use, and they
- * are not to add to the peak. */
+/* After pages were taken: if some were untouched though others lie free with old data, these were of no use, and
+ * they are not to add to the peak. */
 static void balance(struct acre_page_heap *heap, const struct acre_span_place *place) {
     struct acre_balance *state = &heap->balance;
     size_t used = used_bytes(heap), grown_bytes = used - acre_min(used, state->peak_bytes);
@@ -427,6 +439,44 @@ static size_t free_chunk_bytes(const struct acre_page_heap *heap) {
     return bytes;
 }
 
+bool acre_page_heap_may_release(const struct acre_chunk *chunk, uint32_t pages) {
+    return !chunk->advised || pages >= chunk->pages / HUGE_PART;
+}
+
+size_t acre_page_heap_look(struct acre_page_heap *heap, struct acre_chunk *chunk) {
+    uint32_t before_pages = chunk->dirty_pages;
+    if (before_pages == 0 || !acre_page_heap_may_release(chunk, chunk->free_pages)) return 0;
+    for (uint32_t index = 0, end; index < chunk->pages; index = end) {
+        end = index + acre_run_pages(chunk, index);
+        if (acre_run_state(chunk, index) != ACRE_RUN_FREE) continue;
+        uint32_t page = index;
+        for (uint32_t pages; (pages = acre_chunk_find_waited(chunk, &page, end)) > 0; page += pages)
+            release_pages(heap, chunk, page, page + pages);
+    }
+    acre_chunk_look(chunk);
+    count(heap, chunk);
+    size_t released_bytes = (size_t)(before_pages - chunk->dirty_pages) << acre_page_shift();
+    heap->balance.waited_bytes += released_bytes;
+    return released_bytes;
+}
+
+/* A program without a scavenger looks at its free pages itself, where it frees some. */
+static void look_now_and_then(struct acre_page_heap *heap) {
+    uint32_t decay_ms = heap->policy.decay_ms;
+    if (decay_ms == ACRE_OPTION_NEVER) return;
+    acre_decay_note();
+    uint64_t now_ms = acre_os_clock_ms();
+    if (now_ms - heap->looked_ms < decay_ms) return;
+    heap->looked_ms = now_ms;
+    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        if (decay_ms == 0)
+            release_chunk(heap, chunk, 0);
+        else
+            acre_page_heap_look(heap, chunk);
+    }
+}
+
 /* After a free: gives back what is not to be kept. */
 static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     size_t before_bytes = heap->chunk_bytes;
@@ -447,6 +497,7 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     /* What lies between blocks in use is not to pile up either. */
     bound_spare(heap, acre_huge_cached_bytes() + heap->keep_bytes +
                           (used_bytes(heap) / FREED_PART << heap->balance.doublings));
+    if (heap->dirty_pages > 0) look_now_and_then(heap);
 }
 
 static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {
@@ -497,7 +548,8 @@ void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *ch
 static struct acre_span_place large_from(struct acre_page_heap *heap, uint32_t pages, uint32_t alignment_pages) {
     struct acre_span_place place = {0, NULL, 0, 0};
     for (unsigned bucket = acre_log2_floor(pages); bucket < ACRE_RUN_BUCKETS; bucket++) {
-        for (struct acre_node *node = heap->buckets[bucket].next; node != &heap->buckets[bucket]; node = node->next) {
+        for (struct acre_node *node = heap->buckets[bucket].next; node != &heap->buckets[bucket];
+             node = node->next) {
             struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, run_node);
             if (chunk->longest_run < pages) continue;
             uint32_t index = acre_chunk_take(chunk, pages, alignment_pages, ACRE_RUN_LARGE, &place.dirty);
@@ -611,6 +663,27 @@ bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes) {
     return released;
 }
 
+enum acre_visits acre_page_heap_begin_visits(struct acre_page_heap *heap) {
+    if (!acre_lock_briefly(&heap->lock)) return ACRE_VISITS_BUSY;
+    heap->looked_ms = acre_os_clock_ms(); /* others need not look as long as a visitor comes */
+    heap->next_visit = heap->chunks.next;
+    acre_unlock(&heap->lock);
+    return ACRE_VISITS_GO_ON;
+}
+
+enum acre_visits acre_page_heap_visit_some(struct acre_page_heap *heap, acre_visit_chunk *visit, void *context) {
+    bool was_long = false;
+    if (!acre_lock_briefly(&heap->lock)) return ACRE_VISITS_BUSY;
+    while (!was_long && heap->next_visit != &heap->chunks) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(heap->next_visit, struct acre_chunk, all_node);
+        heap->next_visit = heap->next_visit->next;
+        was_long = visit(heap, chunk, context);
+    }
+    bool more = heap->next_visit != &heap->chunks;
+    acre_unlock(&heap->lock);
+    return more ? ACRE_VISITS_GO_ON : ACRE_VISITS_END;
+}
+
 void acre_page_heap_each_run(struct acre_page_heap *heap, acre_visit_run *visit, void *context) {
     acre_lock(&heap->lock);
     for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
@@ -628,10 +701,12 @@ bool acre_page_heap_is_valid(struct acre_page_heap *heap) {
         bytes += chunk_bytes(chunk);
         free_pages += chunk->free_pages;
         dirty_pages += chunk->dirty_pages;
-        valid = acre_chunk_is_valid(chunk) && (chunk->free_granules != 0) == acre_list_holds(&chunk->granule_node) &&
+        valid = acre_chunk_is_valid(chunk) &&
+                (chunk->free_granules != 0) == acre_list_holds(&chunk->granule_node) &&
                 (chunk->longest_run != 0) == acre_list_holds(&chunk->run_node);
     }
-    valid = valid && bytes == heap->chunk_bytes && free_pages == heap->free_pages && dirty_pages == heap->dirty_pages;
+    valid =
+        valid && bytes == heap->chunk_bytes && free_pages == heap->free_pages && dirty_pages == heap->dirty_pages;
     acre_unlock(&heap->lock);
     return valid;
 }

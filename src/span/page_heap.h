@@ -15,6 +15,7 @@ struct acre_page_policy {
     enum acre_source source;
     size_t brk_limit_bytes; /* source auto only */
     bool huge_pages;        /* behind chunks from mmap, where much is held */
+    uint32_t decay_ms;      /* how long free pages with old data may wait, or ACRE_OPTION_NEVER */
 };
 
 /* What is learned of giving back free pages that hold old data. */
@@ -22,6 +23,7 @@ struct acre_balance {
     size_t peak_bytes; /* the most that was in use, huge blocks included */
     /* since the last lesson: */
     size_t released_bytes, untouched_bytes /* taken */, grown_bytes /* of the peak */;
+    size_t waited_bytes;     /* of them, what had waited its time: that these were missed is no lesson */
     size_t fresh_huge_bytes; /* at that time */
     size_t left_bytes;       /* after the last release */
     unsigned doublings;      /* of what may lie there */
@@ -37,9 +39,11 @@ struct acre_page_heap {
     size_t chunk_bytes;             /* in all chunks */
     size_t free_pages, dirty_pages; /* in all chunks */
     struct acre_balance balance;
-    size_t keep_bytes;              /* free memory that is kept at the break's top, or in wholly free chunks */
-    uint64_t gave_ms;               /* when memory was last given back */
-    unsigned huge_chunks_left;      /* that may follow without another look at how dense chunks are */
+    size_t keep_bytes;            /* free memory that is kept at the break's top, or in wholly free chunks */
+    uint64_t gave_ms;             /* when memory was last given back */
+    unsigned huge_chunks_left;    /* that may follow without another look at how dense chunks are */
+    uint64_t looked_ms;           /* when waiting pages were last looked at */
+    struct acre_node *next_visit; /* the next chunk that a visitor comes to */
 };
 
 struct acre_span_place {
@@ -74,6 +78,30 @@ bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk 
 bool acre_page_heap_shrink(struct acre_page_heap *heap);
 /* Everything that is free back to the OS, but for pad_bytes at the break; whether any was. */
 bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes);
+
+/* Free pages and cached huge blocks with old data, as far as can be seen without the lock. */
+size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap);
+/* Releases the chunk's free pages that hold old data and did so at the last look, and looks again; with the lock
+ * held. How many bytes. */
+size_t acre_page_heap_look(struct acre_page_heap *heap, struct acre_chunk *chunk);
+
+/* Whether so many pages of the chunk are worth to be released: a huge page is broken up by that, so not for a few.
+ */
+bool acre_page_heap_may_release(const struct acre_chunk *chunk, uint32_t pages);
+/* Before something of the chunk is released: from now on the kernel is not to fill its holes up again with huge
+ * pages, as it does in the background where they were asked for. Those that are there stay. */
+void acre_page_heap_stop_huge_pages(struct acre_page_heap *heap, struct acre_chunk *chunk);
+
+/* For one visitor at a time, who does not wait for the lock: visits chunk after chunk, from the first, with the
+ * lock held and given back in between. A visit that returns true was long, and ends the step. */
+typedef bool acre_visit_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk, void *context);
+enum acre_visits {
+    ACRE_VISITS_GO_ON,
+    ACRE_VISITS_END,
+    ACRE_VISITS_BUSY /* the lock could not be had: try again later */
+};
+enum acre_visits acre_page_heap_begin_visits(struct acre_page_heap *heap);
+enum acre_visits acre_page_heap_visit_some(struct acre_page_heap *heap, acre_visit_chunk *visit, void *context);
 
 /* Visits every run of every chunk, with the lock held. */
 void acre_page_heap_each_run(struct acre_page_heap *heap, acre_visit_run *visit, void *context);

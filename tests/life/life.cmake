@@ -58,3 +58,13 @@ foreach(limit as data)
   # Not with source:brk: what lies in the middle of the break cannot become a stack.
   acre_test(limit_${limit}_creation limits life GLIBC SOURCES auto mmap ARGS ${limit} creation)
 endforeach()
+
+# Free memory goes back: by itself, and when it is asked for.
+acre_test_program(give_back life/give_back.c)
+foreach(variant idle-random idle-clustered idle-none alone ends forked)
+  acre_test(give_back_${variant} give_back life ARGS ${variant})
+endforeach()
+acre_test(give_back_trim give_back life OPTIONS decay_ms:never ARGS trim)
+acre_test(give_back_holes give_back life OPTIONS decay_ms:1 ARGS holes)
+add_test(NAME model.gate COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/model/gate.py)
+set_tests_properties(model.gate PROPERTIES LABELS model TIMEOUT 120)

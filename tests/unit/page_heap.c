@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "metadata/map.h"
+#include "options/options.h"
 #include "span/page_heap.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ static struct slot {
 } slots[SLOTS];
 
 static void start(enum acre_source source) {
-    struct acre_page_policy policy = {source, (size_t)6 << 20, true};
+    struct acre_page_policy policy = {source, (size_t)6 << 20, true, ACRE_OPTION_NEVER};
     acre_page_heap_start(&heap, &policy);
 }
 
@@ -119,9 +120,12 @@ static void check_books(void) {
 
 static void step(void) {
     struct slot *slot = &slots[unit_below(SLOTS)];
-    if (slot->base == 0) take(slot);
-    else if (!slot->is_span && unit_below(3) == 0) resize(slot);
-    else give(slot);
+    if (slot->base == 0)
+        take(slot);
+    else if (!slot->is_span && unit_below(3) == 0)
+        resize(slot);
+    else
+        give(slot);
     check_books();
 }
 
@@ -193,8 +197,8 @@ static void fail_every(struct fault_case fault, bool must_be_reached) {
     for (fault.nth = 1; status == 0; fault.nth++) {
         status = unit_in_child(run_fault, &fault, text, sizeof text);
         if (status != 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != NOT_REACHED))
-            fail_msg("source %d, call %d, nth %u, and later %d: status %#x: %s", fault.source, fault.call, fault.nth,
-                     fault.and_later, status, text);
+            fail_msg("source %d, call %d, nth %u, and later %d: status %#x: %s", fault.source, fault.call,
+                     fault.nth, fault.and_later, status, text);
         assert_true(fault.nth < 500);
     }
     if (must_be_reached) assert_true(fault.nth > 2);

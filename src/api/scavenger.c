@@ -1,0 +1,108 @@
+/* The scavenger: a thread that gives free memory back while the program does something else, or nothing.
+ *
+ * A thread more can be seen: libc leaves its single-threaded paths, and unshare of a user namespace fails. So it
+ * starts only in a process that has threads already and holds some memory, or else when much is free in one that
+ * has none. It starts in malloc's slow path: libc frees under locks of its own that pthread_create takes, but does
+ * not allocate there. free may start it where there is no other thread yet whose stack could be freed.
+ *
+ * It sleeps without a timer when nothing is due. It ends when no thread with a heap is left, since a process whose
+ * main thread has called pthread_exit ends with its last thread. */
+#include "api/api.h"
+#include "arena/scavenge.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+extern char __libc_single_threaded __attribute__((weak));
+
+#define NAME "acre"
+#define STACK_BYTES ((size_t)64 << 10)
+#define RETAINED_LEAST ((size_t)32 << 20)
+/* A look costs no more than this part of the time while nothing comes of it. */
+#define LOOK_PART 32
+#define LOOK_MOST_TIMES 8
+/* Looks in a row without any effect before it sleeps, though something waits that cannot be released. */
+#define VAIN_LOOKS_MOST 4
+
+enum { ABSENT, PRESENT };
+static _Atomic uint32_t state;
+
+static uint32_t tick_ms(void) { return acre_max(acre_options.decay_ms / 2, 1); }
+
+/* Waits before the next look; a look that took long is not made as often. */
+static void rest(bool any, uint64_t spent_us) {
+    uint64_t ms = tick_ms(), fair_ms = spent_us * LOOK_PART / 1000;
+    if (!any && fair_ms > ms) ms = acre_min(fair_ms, ms * LOOK_MOST_TIMES);
+    acre_os_sleep_us((uint32_t)ms * 1000);
+}
+
+static void *scavenge(void *unused) {
+    (void)unused;
+    acre_os_name_thread(NAME);
+    for (unsigned vain_looks = 0; acre_heap_is_any();) {
+        acre_decay_look();
+        uint64_t start_us = acre_os_clock_us();
+        struct acre_scavenged done = acre_scavenge_due(&acre_default_arena);
+        bool noted = atomic_load(&acre_decay.noted) != 0;
+        vain_looks = done.any || noted ? 0 : vain_looks + 1;
+        if (noted || done.any || (done.waits && vain_looks < VAIN_LOOKS_MOST))
+            rest(done.any, acre_os_clock_us() - start_us);
+        else
+            acre_decay_sleep();
+    }
+    atomic_store(&state, ABSENT);
+    return NULL;
+}
+
+static size_t stack_bytes(void) { return acre_max(STACK_BYTES, (size_t)sysconf(_SC_THREAD_STACK_MIN)); }
+
+static bool start(void) {
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, mask;
+    int kept = errno;
+    sigfillset(&all);
+    if (pthread_attr_init(&attributes) != 0) return false;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, stack_bytes());
+    pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
+    bool started = pthread_create(&thread, &attributes, scavenge, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    pthread_attr_destroy(&attributes);
+    errno = kept;
+    return started;
+}
+
+static bool has_threads(void) { return &__libc_single_threaded == NULL || !__libc_single_threaded; }
+
+/* What its one thread knows of: free pages and cached blocks, and free blocks of its slabs. */
+static bool retains_much(void) {
+    return acre_page_heap_spare_bytes(&acre_default_arena.pages) + acre_this_heap->partial_free_bytes >=
+           RETAINED_LEAST;
+}
+
+static void start_if_absent(void) {
+    uint32_t absent = ABSENT;
+    if (atomic_compare_exchange_strong(&state, &absent, PRESENT) && !start()) atomic_store(&state, ABSENT);
+}
+
+static bool is_absent(void) { return atomic_load_explicit(&state, memory_order_relaxed) == ABSENT; }
+
+static void look_in_malloc(void) {
+    if (is_absent() && (has_threads() || retains_much())) start_if_absent();
+}
+
+void acre_scavenger_look_in_free(void) {
+    if (is_absent() && acre_decay.answer != NULL && !has_threads() && retains_much()) start_if_absent();
+}
+
+void acre_scavenger_prepare(void) {
+    if (acre_options.scavenger != 0 && acre_options.decay_ms != ACRE_OPTION_NEVER)
+        acre_decay.answer = look_in_malloc;
+}
+
+void acre_scavenger_after_fork(void) { atomic_store(&state, ABSENT); }

@@ -1,0 +1,108 @@
+#include "arena/scavenge.h"
+
+#include "heap/gate.h"
+#include "metadata/map.h"
+#include "os/os.h"
+#include "slab/holes.h"
+#include "span/decay.h"
+#include "span/huge.h"
+
+/* How often a busy heap is tried. */
+#define TRIES_MOST 200
+#define PAUSE_US 500
+
+/* One at a time: there is one gate, and one visitor of the chunks. Who holds it waits for no other lock, since a
+ * fork in a signal handler that interrupted malloc waits for this one. */
+static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_SCAVENGE);
+
+struct acre_lock *acre_scavenge_lock(void) {
+    return &lock;
+}
+
+struct visit {
+    struct acre_scavenged done;
+    bool all, holes; /* every free page; some slab has pages that are due */
+};
+
+static struct acre_slab *slab_at(struct acre_chunk *chunk, uint32_t index) {
+    if (acre_run_state(chunk, index) != ACRE_RUN_SLAB) return NULL;
+    struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
+    bool is_slab = span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM;
+    return is_slab ? (struct acre_slab *)span : NULL;
+}
+
+static bool look(struct acre_page_heap *heap, struct acre_chunk *chunk, void *context) {
+    struct visit *visit = context;
+    if (!visit->all && acre_page_heap_look(heap, chunk) > 0) visit->done.any = true;
+    visit->done.waits |= chunk->dirty_pages > 0 && acre_page_heap_may_release(chunk, chunk->free_pages);
+    uint32_t due = 0;
+    bool waits = false;
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        struct acre_slab *slab = slab_at(chunk, index);
+        if (slab != NULL) due += visit->all ? 1 : acre_slab_look(slab, &waits);
+    }
+    chunk->has_holes = due > 0 && (visit->all || acre_page_heap_may_release(chunk, due + chunk->free_pages));
+    visit->done.waits |= waits;
+    visit->holes |= chunk->has_holes;
+    return true;
+}
+
+/* With the gate closed and the depot locked. */
+static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk, void *context) {
+    struct visit *visit = context;
+    size_t bytes = 0;
+    if (!chunk->has_holes) return false;
+    chunk->has_holes = false;
+    acre_page_heap_stop_huge_pages(heap, chunk);
+    for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
+        struct acre_slab *slab = slab_at(chunk, index);
+        if (slab != NULL) bytes += acre_slab_release_holes(slab, visit->all);
+    }
+    atomic_fetch_add_explicit(&acre_decay.released_holes_bytes, bytes, memory_order_relaxed);
+    visit->done.any |= bytes > 0;
+    return true;
+}
+
+/* A chunk at a time, so that nobody waits at the gate, the depot or the page heap for long. */
+static enum acre_visits release_some_holes(struct acre_arena *arena, struct visit *visit) {
+    if (!acre_gate_close()) return ACRE_VISITS_BUSY;
+    enum acre_visits visits = ACRE_VISITS_BUSY;
+    if (acre_lock_briefly(&arena->depot.lock)) {
+        visits = acre_page_heap_visit_some(&arena->pages, release_holes, visit);
+        acre_unlock(&arena->depot.lock);
+    }
+    acre_gate_open();
+    return visits;
+}
+
+/* Both passes, or as far as they come without waiting for a lock. */
+static bool look_at_chunks(struct acre_arena *arena, struct visit *visit) {
+    enum acre_visits visits = acre_page_heap_begin_visits(&arena->pages);
+    while (visits == ACRE_VISITS_GO_ON) visits = acre_page_heap_visit_some(&arena->pages, look, visit);
+    if (visits == ACRE_VISITS_END && visit->holes) {
+        visits = acre_page_heap_begin_visits(&arena->pages);
+        while (visits == ACRE_VISITS_GO_ON) visits = release_some_holes(arena, visit);
+    }
+    return visits != ACRE_VISITS_BUSY;
+}
+
+struct acre_scavenged acre_scavenge_due(struct acre_arena *arena) {
+    struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0}, false, false};
+    acre_lock(&lock);
+    if (!look_at_chunks(arena, &visit)) visit.done.waits = true;
+    acre_unlock(&lock);
+    return visit.done;
+}
+
+struct acre_scavenged acre_scavenge_all(struct acre_arena *arena, size_t pad_bytes) {
+    struct visit visit = {{acre_huge_decay(true), false}, true, false};
+    for (int tries = 0; tries < TRIES_MOST; tries++) {
+        acre_lock(&lock);
+        bool done = look_at_chunks(arena, &visit);
+        acre_unlock(&lock);
+        if (done) break;
+        acre_os_sleep_us(PAUSE_US);
+    }
+    visit.done.any |= acre_page_heap_release(&arena->pages, pad_bytes);
+    return visit.done;
+}

@@ -1,0 +1,41 @@
+#include "heap/gate.h"
+
+#include "os/os.h"
+
+/* A refill takes less than a microsecond, and some more with a system call. Who is inside for longer was preempted.
+ */
+#define LOOKS_MOST 500
+#define SPINS 200
+
+_Atomic uint32_t acre_gate_is_closed;
+
+void acre_gate_wait(struct acre_heap *heap) {
+    do {
+        acre_gate_leave(heap);
+        for (int spin = 0; spin < SPINS && atomic_load(&acre_gate_is_closed) != 0; spin++) acre_cpu_relax();
+        while (atomic_load(&acre_gate_is_closed) != 0) acre_os_wait(&acre_gate_is_closed, 1);
+        atomic_store(&heap->inside, 1); /* and then the gate: both in one order for all */
+    } while (atomic_load(&acre_gate_is_closed) != 0);
+}
+
+static void count_inside(struct acre_heap *heap, void *context) {
+    unsigned *inside = context;
+    *inside += atomic_load_explicit(&heap->inside, memory_order_acquire) != 0;
+}
+
+bool acre_gate_close(void) {
+    atomic_store(&acre_gate_is_closed, 1);
+    bool fenced = acre_os_fence_threads();
+    for (int look = 0; fenced && look < LOOKS_MOST; look++) {
+        unsigned inside = 0;
+        if (acre_heap_each_briefly(count_inside, &inside) && inside == 0) return true;
+        acre_cpu_relax();
+    }
+    acre_gate_open();
+    return false;
+}
+
+void acre_gate_open(void) {
+    atomic_store(&acre_gate_is_closed, 0);
+    acre_os_wake_all(&acre_gate_is_closed);
+}

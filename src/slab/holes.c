@@ -1,0 +1,98 @@
+#include "slab/holes.h"
+
+#include "os/os.h"
+
+static bool keeps_recent(const struct acre_slab *slab) {
+    return __atomic_load_n(&slab->keeps_recent, __ATOMIC_ACQUIRE);
+}
+
+static size_t span_bytes(const struct acre_slab *slab) {
+    return acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
+}
+
+/* Blocks whose frees by others were not collected yet are free, too. They go from `remote` to `bits`, which are
+ * read first: one on its way counts as live. */
+static void copy_bits(struct acre_slab *slab, uint64_t *bits) {
+    for (uint32_t word = 0; word < slab->words; word++)
+        bits[word] = __atomic_load_n(&slab->bits[word], __ATOMIC_ACQUIRE);
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
+    for (uint32_t word = 0; remote != NULL && word < acre_slab_remote_words(slab); word++) {
+        uint64_t blocks = atomic_load_explicit(&remote[word], memory_order_relaxed);
+        for (; blocks != 0; blocks &= blocks - 1) {
+            uint32_t bit = (word * 64 + acre_lowest_bit(blocks)) * slab->stride;
+            bits[bit / 64] |= UINT64_C(1) << bit % 64;
+        }
+    }
+}
+
+/* Whether a block from number `first` to `last` is live. */
+static bool any_live(const struct acre_slab *slab, const uint64_t *bits, uint32_t first, uint32_t last) {
+    uint32_t first_bit = first * slab->stride, last_bit = last * slab->stride;
+    for (uint32_t word = first_bit / 64; word <= last_bit / 64; word++) {
+        uint64_t blocks = acre_slab_begins(slab, word);
+        if (word == first_bit / 64) blocks &= ~UINT64_C(0) << first_bit % 64;
+        if (word == last_bit / 64) blocks &= ~UINT64_C(0) >> (63 - last_bit % 64);
+        if ((blocks & ~bits[word]) != 0) return true;
+    }
+    return false;
+}
+
+uint64_t acre_slab_free_pages(struct acre_slab *slab) {
+    uint64_t bits[ACRE_SMALL_WORDS], free_pages = 0;
+    size_t page_bytes = acre_os_page_bytes(), block_bytes = acre_slab_block_bytes(slab);
+    uint32_t fresh_bytes = __atomic_load_n(&slab->fresh_bytes, __ATOMIC_ACQUIRE);
+    uint32_t handed_out = (uint32_t)(fresh_bytes / block_bytes);
+    copy_bits(slab, bits);
+    for (size_t page = 0; page < span_bytes(slab) / page_bytes; page++) {
+        size_t from = page * page_bytes, to = from + page_bytes;
+        bool is_fresh = from >= fresh_bytes;
+        if (is_fresh && slab->zero) break;
+        uint32_t first = (uint32_t)(from / block_bytes);
+        uint32_t last = acre_min((uint32_t)((to - 1) / block_bytes), handed_out - 1);
+        if (is_fresh || !any_live(slab, bits, first, last)) free_pages |= UINT64_C(1) << page;
+    }
+    return free_pages;
+}
+
+/* Whether there is nothing new since the last look, and nothing was left to do then. */
+static bool is_settled(struct acre_slab *slab, const struct acre_holes *holes) {
+    return slab->was_looked_at && holes->free_blocks == acre_slab_free_now(slab) &&
+           (holes->idle & ~holes->released) == 0 && atomic_load_explicit(&slab->queued, memory_order_relaxed) == 0;
+}
+
+uint32_t acre_slab_look(struct acre_slab *slab, bool *waits) {
+    struct acre_holes *holes = acre_slab_holes(slab);
+    if (keeps_recent(slab) || is_settled(slab, holes)) return 0;
+    if (!slab->was_looked_at) {
+        holes->idle = holes->released = 0;
+        slab->was_looked_at = true;
+    }
+    holes->free_blocks = acre_slab_free_now(slab);
+    uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & holes->idle & ~holes->released;
+    if (due != 0) return acre_count_bits(due);
+    holes->idle = free_pages;
+    *waits |= (free_pages & ~holes->released) != 0;
+    return 0;
+}
+
+size_t acre_slab_release_holes(struct acre_slab *slab, bool all) {
+    struct acre_holes *holes = acre_slab_holes(slab);
+    if (keeps_recent(slab)) return 0;
+    if (!slab->was_looked_at) holes->idle = holes->released = 0;
+    slab->was_looked_at = true;
+    holes->free_blocks = acre_slab_free_now(slab);
+    uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & ~holes->released;
+    if (!all) due &= holes->idle;
+    size_t page_bytes = acre_os_page_bytes(), bytes = 0;
+    holes->idle = free_pages;
+    holes->released |= due;
+    while (due != 0) {
+        uint32_t page = acre_lowest_bit(due);
+        uint64_t rest = due >> page;
+        uint32_t pages = ~rest == 0 ? 64 : acre_lowest_bit(~rest);
+        due = page + pages < 64 ? due & (~UINT64_C(0) << (page + pages)) : 0;
+        if (acre_os_release((void *)(slab->span.base + page * page_bytes), pages * page_bytes))
+            bytes += pages * page_bytes;
+    }
+    return bytes;
+}

@@ -1,0 +1,29 @@
+#include "span/decay.h"
+
+#include "os/os.h"
+
+/* Who holds so much, in a process with threads, is worth a scavenger. */
+#define ENOUGH_BYTES ((size_t)8 << 20)
+
+struct acre_decay acre_decay;
+
+void acre_decay_note_held(size_t held_bytes) {
+    if (held_bytes < ENOUGH_BYTES) return;
+    atomic_store_explicit(&acre_decay.enough, 1, memory_order_relaxed);
+    atomic_store_explicit(&acre_decay.asked, 1, memory_order_relaxed);
+}
+
+void acre_decay_wake(void) {
+    atomic_store(&acre_decay.noted, 1);
+    if (atomic_load(&acre_decay.asleep) != 0) acre_os_wake(&acre_decay.noted);
+}
+
+void acre_decay_look(void) { atomic_store(&acre_decay.noted, 0); }
+
+/* `asleep` before the last look at `noted`, and in acre_decay_wake the other way round: one of the two sees the
+ * other. */
+void acre_decay_sleep(void) {
+    atomic_store(&acre_decay.asleep, 1);
+    while (atomic_load(&acre_decay.noted) == 0) acre_os_wait(&acre_decay.noted, 0);
+    atomic_store(&acre_decay.asleep, 0);
+}

@@ -1,0 +1,45 @@
+/* What time will make due: who makes such a thing notes it here, and the scavenger sleeps until somebody has.
+ *
+ * Due are free pages that hold old data, freed huge blocks that wait in the cache, and pages without a live block
+ * in partly used slabs. A note is one load where there is one already. */
+#ifndef ACRE_SPAN_DECAY_H
+#define ACRE_SPAN_DECAY_H
+
+#include "base/base.h"
+
+struct acre_decay {
+    _Atomic uint32_t noted;  /* something may be due by and by */
+    _Atomic uint32_t asleep; /* the scavenger sleeps on `noted` */
+    _Atomic uint32_t enough; /* is held for a scavenger to be worth its thread */
+    _Atomic uint32_t
+        asked;            /* more was taken: whether to start one is to be looked at, where malloc holds no lock */
+    void (*answer)(void); /* by this, which the layer that has threads sets before there is any */
+    /* Since the start, in bytes: */
+    _Atomic uint64_t released_pages_bytes; /* free pages of the page heap */
+    _Atomic uint64_t released_holes_bytes; /* pages of slabs that stay in use */
+    _Atomic uint64_t released_huge_bytes;  /* huge blocks out of the cache, unmapped */
+};
+extern struct acre_decay acre_decay;
+
+void acre_decay_wake(void);
+
+/* More memory was taken, and there is now so much. */
+void acre_decay_note_held(size_t held_bytes);
+/* In malloc's slow paths, with no lock held and nothing of the heap in the middle of a change: may call malloc. */
+ACRE_INLINE void acre_decay_answer(void) {
+    if (ACRE_LIKELY(atomic_load_explicit(&acre_decay.asked, memory_order_relaxed) == 0)) return;
+    atomic_store_explicit(&acre_decay.asked, 0, memory_order_relaxed);
+    if (acre_decay.answer != NULL) acre_decay.answer();
+}
+
+/* Any thread, with any lock held. */
+ACRE_INLINE void acre_decay_note(void) {
+    if (atomic_load_explicit(&acre_decay.noted, memory_order_relaxed) == 0) acre_decay_wake();
+}
+
+/* For the scavenger alone: forgets what was noted, before it looks. */
+void acre_decay_look(void);
+/* Sleeps until something is noted; returns at once if something was since the last look. */
+void acre_decay_sleep(void);
+
+#endif

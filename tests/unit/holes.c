@@ -1,0 +1,199 @@
+#include "support.h"
+
+#include "arena/scavenge.h"
+#include "heap/gate.h"
+#include "heap/recent.h"
+#include "metadata/map.h"
+#include "slab/holes.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCKS 20000
+
+static unsigned char *block[BLOCKS];
+
+static unsigned char *take(unsigned size_class) {
+    bool zero;
+    return acre_heap_take(acre_heap_mine(), size_class, &zero);
+}
+static struct acre_slab *slab_of(const void *address) {
+    return (struct acre_slab *)acre_map_find((uintptr_t)address);
+}
+static void give(void *address) { acre_heap_free(slab_of(address), (uintptr_t)address); }
+
+/* A slab with every block taken, which is not in use any more. */
+static struct acre_slab *full_slab(unsigned size_class) {
+    for (;;) {
+        unsigned char *first = take(size_class);
+        struct acre_slab *slab = slab_of(first);
+        if (slab->fresh_bytes > 2 * 4096 + acre_slab_block_bytes(slab)) continue;
+        while (slab_of(take(size_class)) == slab) {
+        }
+        for (uint32_t number = 0; number < slab->total; number++) {
+            block[number] = (unsigned char *)acre_slab_block(slab, number);
+            assert_false(acre_slab_is_free(slab, number));
+            memset(block[number], (int)(number % 255 + 1), acre_slab_block_bytes(slab));
+        }
+        return slab;
+    }
+}
+
+/* The same by looking at every block. */
+static uint64_t free_pages_by_hand(const struct acre_slab *slab) {
+    size_t page_bytes = acre_os_page_bytes(), block_bytes = acre_slab_block_bytes(slab);
+    uint64_t free_pages = ~UINT64_C(0);
+    size_t pages = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES / page_bytes;
+    if (pages < 64) free_pages = (UINT64_C(1) << pages) - 1;
+    size_t touched = slab->zero ? (slab->fresh_bytes + page_bytes - 1) / page_bytes : pages;
+    if (touched < 64) free_pages &= (UINT64_C(1) << touched) - 1;
+    for (uint32_t number = 0; number < slab->total; number++) {
+        if (acre_slab_is_free(slab, number)) continue;
+        for (size_t page = number * block_bytes / page_bytes; page <= ((number + 1) * block_bytes - 1) / page_bytes;
+             page++)
+            free_pages &= ~(UINT64_C(1) << page);
+    }
+    return free_pages;
+}
+
+static void check_contents(const struct acre_slab *slab) {
+    for (uint32_t number = 0; number < slab->total; number++) {
+        if (acre_slab_is_free(slab, number)) continue;
+        for (size_t at = 0; at < acre_slab_block_bytes(slab); at++)
+            assert_int_equal(block[number][at], number % 255 + 1);
+    }
+}
+
+static unsigned count_pages(uint64_t pages) { return acre_count_bits(pages); }
+
+static void finds_the_pages_of_every_class(void **state) {
+    (void)state;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        struct acre_slab *slab = full_slab(size_class);
+        for (uint32_t freed = 0, number; freed + 1 < slab->total; freed++) {
+            do number = unit_below(slab->total);
+            while (acre_slab_is_free(slab, number));
+            give(block[number]);
+            if (freed % 16 == 0 || slab->total - freed < 40)
+                assert_int_equal(acre_slab_free_pages(slab), free_pages_by_hand(slab));
+        }
+        size_t bytes = acre_slab_release_holes(slab, true);
+        assert_int_equal(bytes, count_pages(free_pages_by_hand(slab)) * acre_os_page_bytes());
+        check_contents(slab);
+        assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    }
+}
+
+/* From one look to the next is how long pages wait; what was handed out meanwhile waits anew. */
+static void pages_wait_for_the_second_look(void **state) {
+    (void)state;
+    struct acre_slab *slab = full_slab(4);
+    bool waits = false;
+    for (uint32_t number = 64; number < slab->total; number++) give(block[number]); /* but for the first page */
+    uint64_t free_pages = free_pages_by_hand(slab);
+    assert_int_equal(count_pages(free_pages), 15);
+    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_true(waits);
+    assert_int_equal(acre_slab_look(slab, &waits), 15);
+    assert_int_equal(acre_slab_release_holes(slab, false), 15 * acre_os_page_bytes());
+    waits = false;
+    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_false(waits);
+    check_contents(slab);
+    while (slab_of(take(4)) != slab) { /* it is in use again */
+    }
+    assert_false(slab->was_looked_at);
+    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_true(waits);
+    assert_true(acre_slab_look(slab, &waits) > 0);
+}
+
+static void recent_blocks_keep_their_pages(void **state) {
+    (void)state;
+    acre_recent_start(acre_heap_mine(), 5);
+    struct acre_slab *slab = full_slab(5);
+    bool waits = false;
+    for (uint32_t number = 0; number < slab->total / 2; number++) give(block[number]);
+    assert_true(slab->keeps_recent);
+    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    for (uint32_t number = slab->total / 2; number + 20 < slab->total; number++) give(block[number]);
+    assert_false(slab->keeps_recent); /* nearly empty */
+    assert_true(acre_slab_release_holes(slab, true) > 0);
+    check_contents(slab);
+    acre_recent_stop(acre_heap_mine(), 5);
+}
+
+static _Atomic bool through;
+
+static void *refill_once(void *unused) {
+    (void)unused;
+    take(7);
+    atomic_store(&through, true);
+    return NULL;
+}
+
+static void the_gate_stops_refills(void **state) {
+    (void)state;
+    pthread_t thread;
+    assert_true(acre_gate_close());
+    assert_int_equal(pthread_create(&thread, NULL, refill_once, NULL), 0);
+    acre_os_sleep_us(50000);
+    assert_false(atomic_load(&through));
+    acre_gate_open();
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(atomic_load(&through));
+}
+
+static void who_is_inside_keeps_it_open(void **state) {
+    (void)state;
+    struct acre_heap *heap = acre_heap_mine();
+    acre_gate_enter(heap);
+    assert_false(acre_gate_close());
+    assert_int_equal(atomic_load(&acre_gate_is_closed), 0);
+    acre_gate_leave(heap);
+    assert_true(acre_gate_close());
+    acre_gate_open();
+}
+
+/* What goes wrong in the kernel loses nothing, and is not tried for ever. */
+static void a_failing_release_is_not_repeated(void **state) {
+    (void)state;
+    struct acre_slab *slab = full_slab(6);
+    for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
+    unit_fault(ACRE_OS_MADVISE, 1, true);
+    assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    assert_true(unit_fault_end());
+    assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    check_contents(slab);
+}
+
+static void all_that_is_free_goes(void **state) {
+    (void)state;
+    struct acre_slab *slab = full_slab(8);
+    for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
+    assert_true(acre_scavenge_all(&acre_default_arena, 0).any);
+    assert_int_equal(acre_slab_holes(slab)->released, free_pages_by_hand(slab));
+    check_contents(slab);
+    assert_false(acre_scavenge_all(&acre_default_arena, 0).any);
+    assert_true(acre_page_heap_is_valid(&acre_default_arena.pages));
+    assert_true(acre_heap_is_valid(acre_heap_mine()));
+}
+
+static int group_setup(void **state) {
+    (void)state;
+    unit_seed(8);
+    unit_start("source:mmap");
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_the_pages_of_every_class), cmocka_unit_test(pages_wait_for_the_second_look),
+        cmocka_unit_test(recent_blocks_keep_their_pages), cmocka_unit_test(the_gate_stops_refills),
+        cmocka_unit_test(who_is_inside_keeps_it_open),    cmocka_unit_test(a_failing_release_is_not_repeated),
+        cmocka_unit_test(all_that_is_free_goes),
+    };
+    return cmocka_run_group_tests_name("holes", tests, group_setup, NULL);
+}
