@@ -13,7 +13,7 @@ needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu lib
 needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check bench bench-limit bench-scale install clean help
+.PHONY: all build-release try check bench bench-limit bench-scale bench-giveback install clean help
 all: build-release
 
 build-release:
@@ -45,6 +45,11 @@ bench-scale:
 	@$(MAKE) --no-print-directory build-release
 	python3 bench/scale.py --build build
 
+bench-giveback:
+	@packaging/need.sh $(needs_build) $(needs_peers)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/giveback.py --build build
+
 install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
@@ -52,12 +57,13 @@ clean:
 	rm -rf build build-debug build-clang build-asan build-aarch64
 
 help:
-	@echo 'make              build into build/ (Release)'
-	@echo 'make try          build, then run a real program on acre and show what it did with memory'
-	@echo 'make check        every build and every test'
-	@echo 'make bench        build, then the benchmark against glibc and the peers'
-	@echo 'make bench-limit  build, then how far acre and the peers are from the least possible'
-	@echo 'make bench-scale  build, then curves: cost against threads, heap size, number of sizes'
-	@echo 'make install      install under PREFIX (/usr/local), staged in DESTDIR if that is set'
-	@echo 'make clean        remove the build folders'
+	@echo 'make                 build into build/ (Release)'
+	@echo 'make try             build, then run a real program on acre and show what it did with memory'
+	@echo 'make check           every build and every test'
+	@echo 'make bench           build, then the benchmark against glibc and the peers'
+	@echo 'make bench-limit     build, then how far acre and the peers are from the least possible'
+	@echo 'make bench-scale     build, then curves: cost against threads, heap size, number of sizes'
+	@echo 'make bench-giveback  what goes back to Linux, and when, while a program sleeps or shrinks'
+	@echo 'make install         install under PREFIX (/usr/local), staged in DESTDIR if that is set'
+	@echo 'make clean           remove the build folders'
 	@echo 'try, check and the benches install missing Debian packages when they run as root, else say which.'

@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from suite import allocators, callgrind, figures, floor, measure, system_calls, tables, workloads  # noqa: E402
+from suite import allocators, callgrind, command, floor, measure, system_calls, tables, workloads  # noqa: E402
 from suite.paths import built  # noqa: E402
 
 COUNTED_PAIRS = 200000  # callgrind's count is exact: more would change no digit
@@ -45,15 +45,6 @@ def parse_arguments():
 
 # ---- tables
 
-def cell(values, digits=2):
-    if not values:
-        return "-"
-    middle = statistics.median(values)
-    digits = digits if middle < 100 else 0
-    spread = f" ±{figures.spread(values) / 2:.{digits}f}" if len(values) > 1 else ""
-    return f"{middle:.{digits}f}{spread}"
-
-
 def ratio(value, base):
     return f"{value / base:.2f}" if value is not None and base else "-"
 
@@ -67,7 +58,7 @@ def pair_table(chosen, counts, times, failed):
         inside, elsewhere = counts.get(name, (None, None))
         whole = None if inside is None else inside + elsewhere
         cells = ["-", "-"] if inside is None else [f"{inside:.1f}", f"{elsewhere:.1f}"]
-        cells += [ratio(whole, sum(counts.get(floor.BARE, ()))), cell(times.get(name)),
+        cells += [ratio(whole, sum(counts.get(floor.BARE, ()))), tables.of_rounds(times.get(name)),
                   ratio(medians.get(name), medians.get(floor.BARE))]
         lines.append(tables.row(name, cells))
     return lines + [f"  {name} failed: {why}" for name, why in failed.items()]
@@ -77,7 +68,8 @@ def loop_table(title, names, chosen, values_of, digits=2):
     if not names:
         return []
     lines = ["", title, tables.row("", [a.name for a in chosen])]
-    return lines + [tables.row(name, [cell(values_of(name, a.name), digits) for a in chosen]) for name in names]
+    return lines + [tables.row(name, [tables.of_rounds(values_of(name, a.name), digits) for a in chosen])
+                    for name in names]
 
 
 def loop_tables(measured, chosen, filling, everything):
@@ -129,14 +121,6 @@ def measure_loops(options, bench, chosen, tracer, progress):
     return measured, [w.name for w in filling], [w.name for w in everything]
 
 
-def find_tracer(work):
-    try:
-        return system_calls.Tracer(work)
-    except system_calls.Unavailable as reason:
-        print(f"bench: memory system calls are not counted: {reason}", file=sys.stderr)
-        return None
-
-
 def steps(options, chosen, tracer):
     """Of the progress line."""
     everything = len(floor.loops(floor.FILLING + floor.OTHERS, options.only)) + 1
@@ -150,7 +134,7 @@ def run(options, work):
     """(the tables' lines, whether acre failed anywhere)"""
     place = workloads.Place(work, built(options.build, "acre-bench-load"), "")
     chosen = [a for a in allocators.gather(options, work, place.load_program)[0] if not a.is_null]
-    bench, tracer = measure.Bench(built(options.build, "acre-bench-launch"), place), find_tracer(work)
+    bench, tracer = measure.Bench(built(options.build, "acre-bench-launch"), place), command.find_tracer(work)
     print("\n".join(measure.describe(chosen)), flush=True)
     progress, failed = measure.Progress(steps(options, chosen, tracer)), {}
     counts = count_instructions(place, chosen, progress, failed)

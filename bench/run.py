@@ -51,16 +51,6 @@ def settle_packages(options, chosen, missing_peers):
     return [w for w in chosen if w.name not in absent], False
 
 
-def find_tracer(options, work):
-    if options.no_system_calls:
-        return None
-    try:
-        return system_calls.Tracer(work)
-    except system_calls.Unavailable as reason:
-        print(f"bench: memory system calls are not counted: {reason}", file=sys.stderr)
-        return None
-
-
 def run(options, work):
     place = workloads.Place(work, built(options.build, "acre-bench-load"), os.path.join(HERE, "programs"))
     chosen_workloads = choose(options)
@@ -71,7 +61,7 @@ def run(options, work):
     if not any(a.name == allocators.ACRE for a in chosen):
         print("bench: no acre here, only the peers are measured", file=sys.stderr)
     bench = measure.Bench(built(options.build, "acre-bench-launch"), place)
-    tracer = find_tracer(options, work)
+    tracer = None if options.no_system_calls else command.find_tracer(work)
     print(command.header(options.rounds, bench, chosen), flush=True)
     counted = len([a for a in chosen if not a.is_null]) if tracer else 0
     progress = measure.Progress(len(chosen_workloads) * (len(chosen) * (options.rounds + 1) + counted))

@@ -69,7 +69,8 @@ struct block {
     size_t size;
 };
 
-/* These end the program with a message where the allocator returns NULL. */
+/* Ends the program with a message, as the two below do where there is no memory. */
+void give_up(const char *what) __attribute__((noreturn));
 void *must(void *block);
 void *books_take(size_t bytes);
 void books_give(void *books, size_t bytes);

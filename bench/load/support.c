@@ -1,15 +1,16 @@
 /* What every workload shares: see load.h. */
 #include "load.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-static void give_up(const char *what)
+void give_up(const char *what)
 {
-    fprintf(stderr, "acre-bench-load: %s\n", what);
+    fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
     exit(3);
 }
 

@@ -3,7 +3,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 # name, file as the loader finds it, Debian's package
 DEBIAN_PEERS = [
@@ -13,6 +13,8 @@ DEBIAN_PEERS = [
     ("tbb", "libtbbmalloc_proxy.so.2", "libtbbmalloc2"),
 ]
 ACRE, GLIBC, NULL_SUFFIX = "acre", "glibc", "-null"
+# jemalloc gives memory back by a thread of its own if it is told to, and else only when the program calls it.
+BACKGROUND_SUFFIX, BACKGROUND_OPTION = "-bg", "background_thread"
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Allocator:
     library: str  # where malloc must come from
     preload: str  # what LD_PRELOAD says; empty for the C library
     version: str
+    environment: dict = field(default_factory=dict)  # what it is told, beyond the preload
 
     @property
     def is_null(self):
@@ -97,12 +100,21 @@ def null_of(allocator, folder, load_program):
     return from_file(name, copy, load_program)
 
 
+def with_background(allocator):
+    """A column more for a library that knows the option, whoever's build of jemalloc it is."""
+    with open(allocator.library, "rb") as file:
+        if BACKGROUND_OPTION.encode() not in file.read():
+            return [allocator]
+    told = {"MALLOC_CONF": f"{BACKGROUND_OPTION}:true"}
+    return [allocator, replace(allocator, name=allocator.name + BACKGROUND_SUFFIX, environment=told)]
+
+
 def acre_file(build):
     path = os.path.join(build, "libacre.so.1")
     return path if os.path.exists(path) else ""
 
 
-def gather(options, folder, load_program):
+def gather(options, folder, load_program, background=False):
     """All that the options ask for, the C library first, then acre and its null, then the peers."""
     base = glibc(load_program)
     path = options.acre or acre_file(options.build)
@@ -111,6 +123,8 @@ def gather(options, folder, load_program):
     for text in options.peer:
         name, _, file = text.partition("=")
         peers.append(from_file(name, file, load_program))
+    if background:
+        peers = [column for peer in peers for column in with_background(peer)]
     subject = (ours or [base])[0]
     null = null_of(subject, folder, load_program)
     everything = [base, *ours, *peers, null]

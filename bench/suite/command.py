@@ -5,7 +5,7 @@ import re
 import sys
 import time
 
-from suite import measure
+from suite import measure, system_calls
 
 
 def add_allocator_options(parser):
@@ -45,6 +45,14 @@ def must_be_writable(*paths):
 def say_missing(missing_peers):
     for name, package in missing_peers:
         print(f"bench: no peer {name}: apt-get install {package}", file=sys.stderr)
+
+
+def find_tracer(work):
+    try:
+        return system_calls.Tracer(work)
+    except system_calls.Unavailable as reason:
+        print(f"bench: memory system calls are not counted: {reason}", file=sys.stderr)
+        return None
 
 
 def processor():

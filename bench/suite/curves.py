@@ -4,25 +4,24 @@ import statistics
 
 from suite import svg
 from suite.allocators import ACRE
+from suite.axes import Axes
 from suite.scaling import MEMORY, METRICS
 
 WIDTH, HEIGHT, COLUMNS = 360, 220, 2  # of a panel's axes
 LEFT, RIGHT, ABOVE, BELOW = 52, 84, 64, 46
 HEAD, FOOT = 30, 26
-LABEL_GAP = 13
 MEMORY_MOST, TIME_MOST = 3, 3  # lines are cut off at this ratio, and at so many times the middle of a point's figures
 
 
-class Panel:
+class Panel(Axes):
     def __init__(self, results, curve, metric, number):
+        super().__init__(LEFT + number % COLUMNS * (LEFT + WIDTH + RIGHT),
+                         HEAD + ABOVE + number // COLUMNS * (ABOVE + HEIGHT + BELOW), WIDTH, HEIGHT)
         self.results, self.curve, self.metric = results, curve, metric
-        self.left = LEFT + number % COLUMNS * (LEFT + WIDTH + RIGHT)
-        self.top = HEAD + ABOVE + number // COLUMNS * (ABOVE + HEIGHT + BELOW)
         self.points = results.points(curve)
         self.names = [name for name in results.names() if self.figures(name)]
         # less than what was requested cannot be resident; times begin at nothing
-        self.least = 1 if metric == MEMORY else 0
-        self.most, self.step = scale_of(self.least, max(self.worth_showing(point) for point in self.points))
+        self.reach(1 if metric == MEMORY else 0, max(self.worth_showing(point) for point in self.points))
 
     def figures(self, name):
         """[(point, figure)] of what did not fail."""
@@ -40,32 +39,12 @@ class Panel:
         first, last = math.log(self.points[0]), math.log(self.points[-1])
         return self.left + WIDTH * ((math.log(point) - first) / (last - first) if last > first else 1)
 
-    def y(self, value):
-        """A little above the axes' top for what is cut off."""
-        return self.top + HEIGHT * (1 - min(max(self.part(value), 0), 1.03))
-
-    def part(self, value):
-        return (value - self.least) / (self.most - self.least)
-
-    def is_cut(self, figure):
-        return self.part(figure.value) > 1.03
-
     # ---- what is drawn
 
-    def axes(self):
+    def frame(self):
         title, unit = METRICS[self.metric]
-        parts = [svg.text(self.left, self.top - 38, self.curve.title, more=svg.BOLD),
-                 svg.text(self.left, self.top - 23, title + (f" ({unit})" if unit else ""), colour=svg.FAINT)]
-        for turn in range(round((self.most - self.least) / self.step) + 1):
-            value = self.least + turn * self.step
-            y = self.y(value)
-            parts.append(svg.line(self.left, y, self.left + WIDTH, y, svg.FAINT if turn == 0 else svg.GRID))
-            parts.append(svg.text(self.left - 7, y + 4, f"{value:g}", "end", svg.FAINT))
-        for point in self.points:
-            x = self.x(point)
-            parts.append(svg.line(x, self.top + HEIGHT, x, self.top + HEIGHT + 4, svg.FAINT))
-            parts.append(svg.text(x, self.top + HEIGHT + 17, short(self.curve.label(point)), "middle", svg.FAINT))
-        return parts + [svg.text(self.left + WIDTH / 2, self.top + HEIGHT + 33, self.curve.axis, "middle", svg.FAINT)]
+        ticks = [(self.x(point), short(self.curve.label(point))) for point in self.points]
+        return self.draw_axes(self.curve.title, title + (f" ({unit})" if unit else ""), ticks, self.curve.axis)
 
     def curve_of(self, name, colour):
         figures, emphasis = self.figures(name), name == ACRE
@@ -80,26 +59,15 @@ class Panel:
         return parts
 
     def labels(self, colour_of):
-        """At the lines' ends, pushed apart; of a line that ends cut off, the figure too."""
-        ends = [self.figures(name)[-1] for name in self.names]
-        heights = [self.y(figure.value) for _, figure in ends]
-        # of those that are cut off, at one height, the dearest comes first
-        wanted = [height - self.part(figure.value) / 100 for height, (_, figure) in zip(heights, ends)]
-        parts = []
-        for name, (point, figure), height, y in zip(self.names, ends, heights, svg.apart(
-                wanted, LABEL_GAP, self.top, self.top + HEIGHT)):
-            words = f"{name} ↑{figure.value:.3g}" if self.is_cut(figure) else name
-            x = self.left + WIDTH
-            parts.append(svg.line(max(self.x(point) + 4, x), height, x + 14, y, colour_of[name], 0.7))
-            parts.append(svg.text(x + 17, y + 4, words, colour=colour_of[name], more=svg.weight(name)))
-        return parts
+        ends = [(name, *self.figures(name)[-1]) for name in self.names]
+        return self.draw_labels([(name, self.x(point), figure.value) for name, point, figure in ends], colour_of)
 
     def beyond(self, colour_of):
         """The figures of what is cut off before the last point, on top of it."""
         parts, free = [], 0
         for point in self.points[:-1]:
             cut = [(name, figure) for name in self.names for at, figure in self.figures(name)
-                   if at == point and self.is_cut(figure)]
+                   if at == point and self.is_cut(figure.value)]
             words = [(f"↑{figure.value:.3g}", colour_of[name]) for name, figure in
                      sorted(cut, key=lambda pair: pair[1].value, reverse=True)]
             if words:
@@ -109,18 +77,10 @@ class Panel:
         return parts
 
     def draw(self, colour_of):
-        parts = self.axes() + self.beyond(colour_of)
+        parts = self.frame() + self.beyond(colour_of)
         for name in svg.acre_last(self.names):
             parts += self.curve_of(name, colour_of[name])
         return parts + self.labels(colour_of)
-
-
-def scale_of(least, most):
-    """(end of the axis, its step): few steps of 1, 2 or 5 times a power of ten."""
-    length = max(most - least, 0.01)
-    power = 10 ** math.floor(math.log10(length / 4))
-    step = next(factor * power for factor in (1, 2, 5, 10) if length / (factor * power) <= 7)
-    return least + math.ceil(length / step - 1e-9) * step, step
 
 
 def short(label):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from suite import allocators
 
-SAMPLE_LIMIT_S = 120
+SAMPLE_LIMIT_S = 120  # unless a bench has another
 
 
 def end_tidily():
@@ -49,6 +49,8 @@ def parse_sample(line):
 
 
 class Bench:
+    limit_s = SAMPLE_LIMIT_S
+
     def __init__(self, launcher, place):
         self.launcher, self.place, self.checks = launcher, place, 0
         # A clean environment: no MALLOC_ or locale setting of the caller's. ACRE_OPTIONS alone comes through,
@@ -64,7 +66,8 @@ class Bench:
 
     def launch_line(self, workload, allocator, output, extra, repeats, tracer):
         preload = allocator.preload or (allocator.library if workload.own_malloc else "")
-        entries = {**workload.environment, **extra, **({"LD_PRELOAD": preload} if preload else {})}
+        entries = {**workload.environment, **allocator.environment, **extra,
+                   **({"LD_PRELOAD": preload} if preload else {})}
         line = [self.launcher, "-o", output, "-r", str(repeats), *tracer]
         for name, value in entries.items():  # a tracer sets them for the command only, not for itself
             line += ["-E" if tracer else "-e", f"{name}={value}"]
@@ -80,7 +83,7 @@ class Bench:
         try:
             if workload.drive:
                 workload.drive(self.place)
-            answer, complaint = process.communicate(timeout=SAMPLE_LIMIT_S)
+            answer, complaint = process.communicate(timeout=self.limit_s)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -196,7 +199,12 @@ def all_rounds(bench, workloads, chosen, rounds, failed, progress):
     return samples
 
 
+def told(allocator):
+    return [f"{name}={value}" for name, value in allocator.environment.items()]
+
+
 def describe(chosen):
-    return [f"{a.name:<14} {a.version:<28} {a.preload or a.library}" for a in chosen if not a.is_null] + [
+    return [f"{a.name:<14} {a.version:<28} {' '.join([a.preload or a.library, *told(a)])}"
+            for a in chosen if not a.is_null] + [
         f"{a.name:<14} the null comparison: {a.name[:-len(allocators.NULL_SUFFIX)]} under another name"
         for a in chosen if a.is_null]

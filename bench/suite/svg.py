@@ -4,7 +4,8 @@ from xml.sax.saxutils import escape
 from suite.allocators import ACRE
 
 INK, FAINT, GRID = "#222", "#777", "#e4e4e4"
-COLOURS = ["#4477aa", "#228833", "#c2a400", "#aa3377", "#33a5c8", "#8c564b", "#888888"]
+COLOURS = ["#4477aa", "#228833", "#c2a400", "#aa3377", "#33a5c8", "#8c564b", "#888888", "#332288", "#44aa99", "#999933",
+           "#ee99aa", "#88ccee", "#222222"]
 
 
 def colours(names):

@@ -1,8 +1,9 @@
 """Tables for people, and the raw samples as CSV."""
 import csv
+import statistics
 
 from suite.allocators import ACRE, GLIBC
-from suite.figures import METRICS, NOT_BEST, SUBSETS
+from suite.figures import METRICS, NOT_BEST, SUBSETS, spread
 from suite.system_calls import MEMORY_CALLS
 
 NAME_WIDTH, CELL_WIDTH = 16, 14
@@ -14,8 +15,8 @@ def cell_of(ratio, failed):
     if ratio is None:
         return "-"
     # of one round alone there is no spread to show
-    spread = "" if ratio.half_spread is None else f" ±{ratio.half_spread:.2f}"
-    return f"{ratio.value:.2f}{spread}{'~' if ratio.scattered else ' '}"
+    width = "" if ratio.half_spread is None else f" ±{ratio.half_spread:.2f}"
+    return f"{ratio.value:.2f}{width}{'~' if ratio.scattered else ' '}"
 
 
 def absolute(value, metric):
@@ -28,6 +29,15 @@ def absolute(value, metric):
 
 def row(name, cells):
     return f"{name:<{NAME_WIDTH}}" + "".join(f"{cell:>{CELL_WIDTH}}" for cell in cells)
+
+
+def of_rounds(values, digits=2):
+    """A cell with the rounds' median."""
+    if not values:
+        return "-"
+    middle = statistics.median(values)
+    digits = digits if middle < 100 else 0
+    return f"{middle:.{digits}f}" + (f" ±{spread(values) / 2:.{digits}f}" if len(values) > 1 else "")
 
 
 def number(value):
