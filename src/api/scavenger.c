@@ -24,7 +24,7 @@ extern char __libc_single_threaded __attribute__((weak));
 #define RETAINED_LEAST ((size_t)32 << 20)
 /* A look costs no more than this part of the time while nothing comes of it. */
 #define LOOK_PART 32
-#define LOOK_MOST_TIMES 8
+#define LOOK_MOST_TIMES 4
 /* Looks in a row without any effect before it sleeps, though something waits that cannot be released. */
 #define VAIN_LOOKS_MOST 4
 
@@ -44,13 +44,13 @@ static void *scavenge(void *unused) {
     (void)unused;
     acre_os_name_thread(NAME);
     for (unsigned vain_looks = 0; acre_heap_is_any();) {
-        acre_decay_look();
-        uint64_t start_us = acre_os_clock_us();
+        if (acre_decay_look()) vain_looks = 0;
+        uint64_t start_us = acre_os_thread_us();
         struct acre_scavenged done = acre_scavenge_due(&acre_default_arena);
         bool noted = atomic_load(&acre_decay.noted) != 0;
-        vain_looks = done.any || noted ? 0 : vain_looks + 1;
+        vain_looks = done.any ? 0 : vain_looks + 1;
         if (noted || done.any || (done.waits && vain_looks < VAIN_LOOKS_MOST))
-            rest(done.any, acre_os_clock_us() - start_us);
+            rest(done.any, acre_os_thread_us() - start_us);
         else
             acre_decay_sleep();
     }

@@ -48,7 +48,7 @@ void *acre_os_map_file(const char *path, size_t size_bytes);
 /* The least of the limits on address space and data (RLIMIT_AS, RLIMIT_DATA), SIZE_MAX when there is none. */
 size_t acre_os_memory_limit_bytes(void);
 uint64_t acre_os_clock_ms(void); /* monotonic, coarse; no system call where there is a vDSO */
-uint64_t acre_os_clock_us(void); /* monotonic, fine */
+uint64_t acre_os_thread_us(void); /* processor time of the calling thread */
 uint32_t acre_os_process_id(void);
 uint32_t acre_os_parent_id(void);
 void acre_os_program_name(char name[16]);

@@ -18,7 +18,7 @@ void acre_decay_wake(void) {
     if (atomic_load(&acre_decay.asleep) != 0) acre_os_wake(&acre_decay.noted);
 }
 
-void acre_decay_look(void) { atomic_store(&acre_decay.noted, 0); }
+bool acre_decay_look(void) { return atomic_exchange(&acre_decay.noted, 0) != 0; }
 
 /* `asleep` before the last look at `noted`, and in acre_decay_wake the other way round: one of the two sees the
  * other. */

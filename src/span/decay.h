@@ -37,8 +37,8 @@ ACRE_INLINE void acre_decay_note(void) {
     if (atomic_load_explicit(&acre_decay.noted, memory_order_relaxed) == 0) acre_decay_wake();
 }
 
-/* For the scavenger alone: forgets what was noted, before it looks. */
-void acre_decay_look(void);
+/* For the scavenger alone: forgets what was noted, before it looks; whether something was. */
+bool acre_decay_look(void);
 /* Sleeps until something is noted; returns at once if something was since the last look. */
 void acre_decay_sleep(void);
 

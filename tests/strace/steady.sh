@@ -60,7 +60,7 @@ run_reported() {
     fixed=""
     setarch -R true 2> /dev/null && fixed="setarch -R"
     $fixed strace -f -o "$work/$1.trace" "$tool" run --json "$work/$1.json" --report /dev/null \
-        --option "source:$2" --option "huge_cache:off" -- "$load" "$1" || fail "source:$2: acre run of $1 failed"
+        --option "source:$2" --option "huge_cache:off" --option "scavenger:off" -- "$load" "$1" || fail "source:$2: acre run of $1 failed"
     between "$work/$1.trace" > "$work/$1.calls" || fail "source:$2: the markers of $1 are missing"
 }
 
