@@ -102,7 +102,7 @@ struct acre_heap {
     _Atomic uint32_t inside;         /* the gate: its thread refills a cursor (gate.h) */
     _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
     struct acre_node all_node;
-    struct acre_recent_entry recent_entry[ACRE_SMALL_CLASSES][1 + ACRE_RECENT_MOST];
+    struct acre_recent_entry *recent_entries[ACRE_SMALL_CLASSES]; /* made at the first use of each; [0] is the floor */
 };
 
 /* The heap's own small slab that an aligned address lies in, or NULL. */

@@ -1,6 +1,7 @@
 #include "heap/recent.h"
 
 #include "heap/gate.h"
+#include "metadata/metadata.h"
 
 struct acre_recent_entry acre_recent_floor;
 
@@ -14,7 +15,11 @@ static void set_kept(struct acre_slab *slab, bool is_kept) {
 void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
     if (size_class >= ACRE_SMALL_CLASSES || acre_recent_is_kept(heap, size_class)) return;
     struct acre_recent *recent = &heap->recent[size_class];
-    recent->top = &heap->recent_entry[size_class][0];
+    struct acre_recent_entry **entries = &heap->recent_entries[size_class];
+    /* A new record is zero, and this kind is never given back. */
+    if (*entries == NULL) *entries = acre_metadata_take(ACRE_RECORD_RECENT, (1 + ACRE_RECENT_MOST) * sizeof **entries);
+    if (*entries == NULL) return;
+    recent->top = *entries;
     recent->last = recent->top + ACRE_RECENT_MOST;
     struct acre_slab *slab = heap->supply[size_class].slab;
     if (slab != NULL && slab->span.flags == 0) acre_recent_admit(heap, slab);
@@ -54,7 +59,7 @@ uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab) {
     acre_heap_remember(heap, slab);
     if (!acre_recent_is_kept(heap, slab->span.size_class)) return 0; /* inherited by a fork from another's heap */
     struct acre_recent *recent = &heap->recent[slab->span.size_class];
-    struct acre_recent_entry *to = &heap->recent_entry[slab->span.size_class][0], *from = to + 1;
+    struct acre_recent_entry *to = heap->recent_entries[slab->span.size_class], *from = to + 1;
     uint32_t count = 0;
     for (; from <= recent->top; from++) {
         if (is_of(from, slab))
@@ -78,7 +83,7 @@ uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab 
 void acre_recent_drop(struct acre_heap *heap) {
     for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
         if (acre_recent_is_kept(heap, size_class))
-            heap->recent[size_class].top = &heap->recent_entry[size_class][0];
+            heap->recent[size_class].top = heap->recent_entries[size_class];
     }
 }
 
@@ -89,7 +94,7 @@ bool acre_recent_is_valid(const struct acre_heap *heap) {
             if (recent->top != &acre_recent_floor) return false;
             continue;
         }
-        const struct acre_recent_entry *floor = &heap->recent_entry[size_class][0];
+        const struct acre_recent_entry *floor = heap->recent_entries[size_class];
         if (floor->block != 0 || recent->top < floor || recent->top > recent->last) return false;
         for (const struct acre_recent_entry *entry = floor + 1; entry <= recent->top; entry++) {
             if ((*entry->half >> entry->block / ACRE_ALIGNMENT % 16 & 1) == 0) return false;

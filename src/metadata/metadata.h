@@ -12,6 +12,7 @@ enum acre_record { /* each kind has one size and its own free list */
     ACRE_RECORD_CHUNK,
     ACRE_RECORD_HUGE,
     ACRE_RECORD_HEAP,
+    ACRE_RECORD_RECENT, /* a heap's recent blocks, of one size class */
     ACRE_RECORD_ASKED, /* counting build: what each block was asked for */
     ACRE_RECORDS
 };
