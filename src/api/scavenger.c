@@ -37,24 +37,38 @@ static uint32_t tick_ms(void) { return acre_max(acre_options.decay_ms / 2, 1); }
 static void rest(bool any, uint64_t spent_us) {
     uint64_t ms = tick_ms(), fair_ms = spent_us * LOOK_PART / 1000;
     if (!any && fair_ms > ms) ms = acre_min(fair_ms, ms * LOOK_MOST_TIMES);
-    acre_os_sleep_us((uint32_t)ms * 1000);
+    acre_decay_rest((uint32_t)ms);
 }
 
-static void *scavenge(void *unused) {
-    (void)unused;
-    acre_os_name_thread(NAME);
-    for (unsigned vain_looks = 0; acre_heap_is_any();) {
+/* Who is last to leave says so after it left: what is forgotten here is seen there. */
+static bool is_needed(void) {
+    atomic_store(&acre_decay.hurry, 0);
+    return acre_heap_is_any();
+}
+
+static void look_while_needed(void) {
+    for (unsigned vain_looks = 0; is_needed();) {
         if (acre_decay_look()) vain_looks = 0;
         uint64_t start_us = acre_os_thread_us();
         struct acre_scavenged done = acre_scavenge_due(&acre_default_arena);
         bool noted = atomic_load(&acre_decay.noted) != 0;
-        vain_looks = done.any ? 0 : vain_looks + 1;
+        vain_looks = done.any || done.busy ? 0 : vain_looks + 1;
         if (noted || done.any || (done.waits && vain_looks < VAIN_LOOKS_MOST))
             rest(done.any, acre_os_thread_us() - start_us);
         else
             acre_decay_sleep();
     }
-    atomic_store(&state, ABSENT);
+}
+
+static void *scavenge(void *unused) {
+    (void)unused;
+    uint32_t absent;
+    acre_os_name_thread(NAME);
+    do {
+        look_while_needed();
+        absent = ABSENT;
+        atomic_store(&state, ABSENT); /* a thread may have come that was told that there is a scavenger */
+    } while (acre_heap_is_any() && atomic_compare_exchange_strong(&state, &absent, PRESENT));
     return NULL;
 }
 
@@ -68,6 +82,8 @@ static bool start(void) {
     sigfillset(&all);
     if (pthread_attr_init(&attributes) != 0) return false;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setinheritsched(&attributes,
+                                 PTHREAD_EXPLICIT_SCHED); /* whoever starts it may be a real-time thread */
     pthread_attr_setstacksize(&attributes, stack_bytes());
     pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
     bool started = pthread_create(&thread, &attributes, scavenge, NULL) == 0;

@@ -65,7 +65,7 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
 
 /* A chunk at a time, so that nobody waits at the gate, the depot or the page heap for long. */
 static enum acre_visits release_some_holes(struct acre_arena *arena, struct visit *visit) {
-    if (!acre_gate_close()) return ACRE_VISITS_BUSY;
+    if (!acre_gate_close()) return acre_gate_is_possible() ? ACRE_VISITS_BUSY : ACRE_VISITS_END;
     enum acre_visits visits = ACRE_VISITS_BUSY;
     if (acre_lock_briefly(&arena->depot.lock)) {
         visits = acre_page_heap_visit_some(&arena->pages, release_holes, visit);
@@ -87,15 +87,15 @@ static bool look_at_chunks(struct acre_arena *arena, struct visit *visit) {
 }
 
 struct acre_scavenged acre_scavenge_due(struct acre_arena *arena) {
-    struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0}, false, false};
+    struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0, false}, false, false};
     acre_lock(&lock);
-    if (!look_at_chunks(arena, &visit)) visit.done.waits = true;
+    if (!look_at_chunks(arena, &visit)) visit.done.waits = visit.done.busy = true;
     acre_unlock(&lock);
     return visit.done;
 }
 
 struct acre_scavenged acre_scavenge_all(struct acre_arena *arena, size_t pad_bytes) {
-    struct visit visit = {{acre_huge_decay(true), false}, true, false};
+    struct visit visit = {{acre_huge_decay(true), false, false}, true, false};
     for (int tries = 0; tries < TRIES_MOST; tries++) {
         acre_lock(&lock);
         bool done = look_at_chunks(arena, &visit);

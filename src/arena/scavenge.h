@@ -7,6 +7,7 @@
 struct acre_scavenged {
     bool any;   /* something was released */
     bool waits; /* something waits that will be due, or could not be released this time */
+    bool busy;  /* what it needed was in use: all is to be looked at again */
 };
 
 /* Any thread, with no lock held. Releases what has been free for as long as from one call to the next. */

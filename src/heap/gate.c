@@ -8,6 +8,9 @@
 #define SPINS 200
 
 _Atomic uint32_t acre_gate_is_closed;
+static bool is_possible; /* the scavenger's lock guards it */
+
+bool acre_gate_is_possible(void) { return is_possible; }
 
 void acre_gate_wait(struct acre_heap *heap) {
     do {
@@ -26,6 +29,7 @@ static void count_inside(struct acre_heap *heap, void *context) {
 bool acre_gate_close(void) {
     atomic_store(&acre_gate_is_closed, 1);
     bool fenced = acre_os_fence_threads();
+    is_possible = fenced;
     for (int look = 0; fenced && look < LOOKS_MOST; look++) {
         unsigned inside = 0;
         if (acre_heap_each_briefly(count_inside, &inside) && inside == 0) return true;

@@ -39,6 +39,8 @@ ACRE_INLINE void acre_gate_leave(struct acre_heap *heap) {
 /* Closes it, with no lock held but the scavenger's: true when nobody is inside any more. Otherwise somebody does
  * not come out (a thread that was preempted there), or the kernel has no such barrier, and it is open again. */
 bool acre_gate_close(void);
+/* Whether the kernel had such a barrier at the last try. */
+bool acre_gate_is_possible(void);
 void acre_gate_open(void);
 
 #endif

@@ -26,20 +26,32 @@ uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
 bool acre_heap_is_alone(void) { return atomic_load_explicit(&heaps.in_use, memory_order_relaxed) == 1; }
 bool acre_heap_is_any(void) { return atomic_load(&heaps.in_use) != 0; }
 
+/* libc frees some of a thread's memory after its last destructors: that makes a heap again, which nobody retires.
+ * So it does not count: a process whose threads have all ended must be seen as such. */
+static __thread bool has_left __attribute__((tls_model("initial-exec")));
+
+static void count_in(struct acre_heap *heap) {
+    if (heap->is_counted || has_left) return;
+    heap->is_counted = true;
+    heaps.in_use++;
+}
+
 void acre_heap_retire(struct acre_heap *heap) {
     atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
-    heaps.in_use--;
+    if (heap->is_counted) heaps.in_use--;
+    heap->is_counted = false;
 }
 
 static void thread_exits(void *heap) {
     if (acre_this_heap != heap) return;
+    has_left = true;
     acre_heap_leave(heap);
     acre_this_heap = &acre_no_heap;
     acre_lock(&heaps.lock);
     acre_heap_retire(heap);
     acre_unlock(&heaps.lock);
     acre_remote_drain(heap);
-    if (!acre_heap_is_any()) acre_decay_wake(); /* the scavenger is not to be what keeps the process from ending */
+    if (!acre_heap_is_any()) acre_decay_hurry(); /* the scavenger is not to be what keeps the process from ending */
 }
 
 void acre_heap_start(struct acre_depot *depot) {
@@ -84,7 +96,8 @@ struct acre_heap *acre_heap_make(void) {
         }
     }
     if (heap != NULL) {
-        if (atomic_exchange(&heap->thread, acre_thread_pointer()) == ACRE_HEAP_UNUSED) heaps.in_use++;
+        atomic_store(&heap->thread, acre_thread_pointer());
+        count_in(heap);
         if (heaps.in_use > heaps.peak) heaps.peak = heaps.in_use;
     }
     acre_unlock(&heaps.lock);

@@ -101,8 +101,10 @@ struct acre_heap {
     struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
     _Atomic uint32_t inside;         /* the gate: its thread refills a cursor (gate.h) */
     _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
+    bool is_counted;                 /* among those in use */
     struct acre_node all_node;
-    struct acre_recent_entry *recent_entries[ACRE_SMALL_CLASSES]; /* made at the first use of each; [0] is the floor */
+    struct acre_recent_entry
+        *recent_entries[ACRE_SMALL_CLASSES]; /* made at the first use of each; [0] is the floor */
 };
 
 /* The heap's own small slab that an aligned address lies in, or NULL. */

@@ -1,8 +1,9 @@
 /* Frees of blocks in slabs that another thread owns.
  *
- * They gather in the outbox by words of the remote bitmap, since neighbours are often freed together, and leave by one
- * atomic OR for each word. Then the slab is put on its owner's queue unless it is there already. */
+ * They gather in the outbox by words of the remote bitmap, since neighbours are often freed together, and leave by
+ * one atomic OR for each word. Then the slab is put on its owner's queue unless it is there already. */
 #include "heap/heap.h"
+#include "span/decay.h"
 
 static void push(struct acre_heap *to, struct acre_slab *slab) {
     struct acre_slab *first = atomic_load(&to->queue);
@@ -24,6 +25,7 @@ static void adopt_if_ownerless(struct acre_slab *slab) {
 
 static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {
     acre_slab_free_remote(slab, word, bits);
+    acre_decay_note(); /* the owner may sleep for good */
     if (acre_slab_must_queue(slab)) queue_slab(atomic_load(&slab->heap), slab);
     adopt_if_ownerless(slab);
 }

@@ -1,5 +1,7 @@
 #include "slab/depot.h"
 
+#include "span/decay.h"
+
 void acre_depot_start(struct acre_depot *depot, struct acre_page_heap *pages) {
     depot->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_DEPOT);
     depot->pages = pages;
@@ -57,6 +59,7 @@ enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_sla
             acre_slab_set_free(slab, number);
             slab->free_at_arm++;
         }
+        acre_decay_note();
         answer = slab->free_at_arm == slab->total ? ACRE_DEPOT_EMPTIED : ACRE_DEPOT_DONE;
         if (answer == ACRE_DEPOT_EMPTIED) take_out(depot, slab);
     }

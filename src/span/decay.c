@@ -20,6 +20,14 @@ void acre_decay_wake(void) {
 
 bool acre_decay_look(void) { return atomic_exchange(&acre_decay.noted, 0) != 0; }
 
+void acre_decay_rest(uint32_t ms) { acre_os_wait_ms(&acre_decay.hurry, 0, ms); }
+
+void acre_decay_hurry(void) {
+    atomic_store(&acre_decay.hurry, 1);
+    acre_os_wake(&acre_decay.hurry);
+    acre_decay_wake();
+}
+
 /* `asleep` before the last look at `noted`, and in acre_decay_wake the other way round: one of the two sees the
  * other. */
 void acre_decay_sleep(void) {

@@ -10,6 +10,7 @@
 struct acre_decay {
     _Atomic uint32_t noted;  /* something may be due by and by */
     _Atomic uint32_t asleep; /* the scavenger sleeps on `noted` */
+    _Atomic uint32_t hurry;  /* it is not to rest */
     _Atomic uint32_t enough; /* is held for a scavenger to be worth its thread */
     _Atomic uint32_t
         asked;            /* more was taken: whether to start one is to be looked at, where malloc holds no lock */
@@ -39,6 +40,9 @@ ACRE_INLINE void acre_decay_note(void) {
 
 /* For the scavenger alone: forgets what was noted, before it looks; whether something was. */
 bool acre_decay_look(void);
+/* Waits for the next look, unless it is told to hurry; and that, when it is to see that it is needed no more. */
+void acre_decay_rest(uint32_t ms);
+void acre_decay_hurry(void);
 /* Sleeps until something is noted; returns at once if something was since the last look. */
 void acre_decay_sleep(void);
 

@@ -1,11 +1,22 @@
 /* Memory that is free goes back to Linux, and nothing else does. Variants:
- *   idle-random, idle-clustered, idle-none
- *             four threads build blocks, free all but one in a hundred (which: see the name) and sleep; a second
- * later resident are the pages that a survivor touches, and little more. Nobody calls the allocator meanwhile trim
- * the same without decay, and then malloc_trim by a thread that never allocated holes     threads take, check and
- * free blocks of all sizes, while others release whatever is free all the time alone     a process without threads
- * gives back too what it does not need any more, when it is much ends      a process whose main thread leaves by
- * pthread_exit ends with its last thread forked    the child of a process that gives back gives back as well */
+ *
+ * idle-random, idle-clustered, idle-none: four threads build blocks, free all but one in a hundred (which: see the
+ * name) and sleep; a second later resident are the pages that a survivor touches, and little more. Nobody calls the
+ * allocator meanwhile.
+ *
+ * trim: the same without decay, and then malloc_trim by a thread that never allocated.
+ *
+ * remote: one thread frees nearly all that another made, which sleeps for good.
+ *
+ * holes: threads take, check and free blocks of all sizes, while others release whatever is free all the time.
+ *
+ * alone: a process without threads gives back too what it does not need any more, when it is much.
+ *
+ * ends: a process whose main thread leaves by pthread_exit ends with its last thread. late: also if libc freed
+ * something for those threads after their last destructors.
+ *
+ * forked: the child of a process that gives back gives back as well.
+ */
 #include "support/check.h"
 #include "support/process.h"
 
@@ -268,8 +279,47 @@ static void run_alone(void) {
     CHECKF(now_bytes <= 16 * mib, "%zu KiB of %zu are still resident", now_bytes / 1024, peak_bytes / 1024);
 }
 
-static void *use_some(void *context) {
-    (void)context;
+/* ---- remote: free blocks in slabs of a thread that will never look at them */
+
+enum { FOREIGN = 200000 };
+static char *foreign[FOREIGN];
+
+static void *make_and_sleep(void *built_barrier) {
+    for (size_t i = 0; i < FOREIGN; i++) {
+        CHECK((foreign[i] = malloc(500)) != NULL);
+        memset(foreign[i], 1, 500);
+    }
+    for (size_t i = 0; i < FOREIGN; i += 64) { /* its slabs are partly used by its own doing */
+        free(foreign[i]);
+        foreign[i] = NULL;
+    }
+    pthread_barrier_wait(built_barrier);
+    for (;;) sleep_ms(1000);
+    return NULL;
+}
+
+static void run_remote(void) {
+    enum { EACH = 500, PAGES_MOST = FOREIGN / EACH * 2 };
+    pthread_t thread;
+    pthread_barrier_t ready;
+    pthread_barrier_init(&ready, NULL, 2);
+    size_t start_bytes = process_resident_bytes();
+    CHECK(pthread_create(&thread, NULL, make_and_sleep, &ready) == 0);
+    pthread_barrier_wait(&ready);
+    sleep_ms(1500); /* the scavenger has seen all that its owner noted */
+    size_t peak_bytes = process_resident_bytes();
+    for (size_t i = 0; i < FOREIGN; i++) {
+        if (i % EACH != 1) free(foreign[i]);
+    }
+    sleep_ms(1500);
+    size_t now_bytes = process_resident_bytes();
+    size_t most_bytes = start_bytes + PAGES_MOST * page_bytes + 4 * mib + peak_bytes / 64;
+    CHECKF(now_bytes <= most_bytes, "%zu KiB of %zu are still resident, of %zu at most", now_bytes / 1024,
+           peak_bytes / 1024, most_bytes / 1024);
+}
+
+static void *use_some(void *is_late) {
+    if (is_late != NULL) (void)strerror(99999); /* its text is freed when the thread is no more */
     enum { COUNT = 30000 };
     char **blocks = map(COUNT * sizeof *blocks);
     for (size_t i = 0; i < COUNT; i++) CHECK((blocks[i] = malloc(1000)) != NULL);
@@ -278,19 +328,20 @@ static void *use_some(void *context) {
     return NULL;
 }
 
-static void run_ends(void) {
+static void run_ends(bool is_late) {
     pthread_t thread;
     int status;
+    time_t start_s = time(NULL);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        process_watchdog(20);
-        CHECK(pthread_create(&thread, NULL, use_some, NULL) == 0);
+        CHECK(pthread_create(&thread, NULL, use_some, is_late ? "" : NULL) == 0);
         sleep_ms(100);
         pthread_exit(NULL);
     }
     CHECK(waitpid(child, &status, 0) == child);
     CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
+    CHECKF(time(NULL) - start_s < 10, "after %ld s", (long)(time(NULL) - start_s));
 }
 
 static void run_forked(void) {
@@ -326,7 +377,11 @@ int main(int count, char **arguments) {
     else if (strcmp(variant, "alone") == 0)
         run_alone();
     else if (strcmp(variant, "ends") == 0)
-        run_ends();
+        run_ends(false);
+    else if (strcmp(variant, "late") == 0)
+        run_ends(true);
+    else if (strcmp(variant, "remote") == 0)
+        run_remote();
     else if (strcmp(variant, "forked") == 0)
         run_forked();
     else

@@ -61,9 +61,11 @@ endforeach()
 
 # Free memory goes back: by itself, and when it is asked for.
 acre_test_program(give_back life/give_back.c)
-foreach(variant idle-random idle-clustered idle-none alone ends forked)
+foreach(variant idle-random idle-clustered idle-none remote alone ends late forked)
   acre_test(give_back_${variant} give_back life ARGS ${variant})
 endforeach()
+# However long the scavenger would rest, it is not what the process waits for.
+acre_test(give_back_ends-slow give_back life OPTIONS decay_ms:60000 ARGS ends)
 acre_test(give_back_trim give_back life OPTIONS decay_ms:never ARGS trim)
 acre_test(give_back_holes give_back life OPTIONS decay_ms:1 ARGS holes)
 add_test(NAME model.gate COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/model/gate.py)
