@@ -15,8 +15,7 @@ struct acre_count_file *count_file_make(bool children, char path[64]) {
         complain("cannot make the record to count in: %s", strerror(errno));
         return NULL;
     }
-    struct acre_count_file *file =
-        mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    struct acre_count_file *file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (file == MAP_FAILED) {
         complain("cannot map the record to count in: %s", strerror(errno));
         return NULL;
@@ -29,9 +28,7 @@ struct acre_count_file *count_file_make(bool children, char path[64]) {
     return file;
 }
 
-static uint64_t load(const _Atomic uint64_t *word) {
-    return atomic_load_explicit(word, memory_order_relaxed);
-}
+static uint64_t load(const _Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
 
 static void read_slot(const struct acre_count_process *slot, struct image_figures *image) {
     *image = (struct image_figures){
@@ -50,12 +47,16 @@ static void read_slot(const struct acre_count_process *slot, struct image_figure
         .live_end_blocks = load(&slot->live_blocks),
         .retained_end_bytes = load(&slot->retained_now),
         .metadata_end_bytes = load(&slot->metadata_now),
+        .released_again_bytes = load(&slot->released_again),
     };
     for (size_t i = 0; i < ACRE_COUNT_CALLS; i++) {
         image->calls[i] = load(&slot->calls[i]);
     }
     for (size_t i = 0; i < ACRE_COUNT_SYSCALLS; i++) {
         image->syscalls[i] = load(&slot->syscalls[i]);
+    }
+    for (size_t i = 0; i < ACRE_COUNT_RELEASED_HOWS; i++) {
+        image->released_bytes[i] = load(&slot->released[i]);
     }
     /* The program could write anything here: nothing of it is believed to be in bounds. */
     uint64_t cells = load(&slot->picture_cells);
@@ -116,8 +117,10 @@ static uint64_t sum(const uint64_t *counts, size_t kinds) {
     return total;
 }
 
-uint64_t count_of_calls(const uint64_t calls[ACRE_COUNT_CALLS]) {
-    return sum(calls, ACRE_COUNT_CALLS);
+uint64_t count_of_calls(const uint64_t calls[ACRE_COUNT_CALLS]) { return sum(calls, ACRE_COUNT_CALLS); }
+
+uint64_t count_of_released_bytes(const uint64_t bytes[ACRE_COUNT_RELEASED_HOWS]) {
+    return sum(bytes, ACRE_COUNT_RELEASED_HOWS);
 }
 
 uint64_t count_of_syscalls(const uint64_t syscalls[ACRE_COUNT_SYSCALLS]) {

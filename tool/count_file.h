@@ -19,6 +19,7 @@ struct image_figures {
     uint64_t mapped_end_bytes, mapped_peak_bytes;
     uint64_t live_end_bytes, live_peak_bytes, live_end_blocks;
     uint64_t retained_end_bytes, metadata_end_bytes;
+    uint64_t released_bytes[ACRE_COUNT_RELEASED_HOWS], released_again_bytes;
     unsigned picture_cells;
     uint8_t picture[ACRE_COUNT_PICTURE_CELLS];
     char name[64];
@@ -51,6 +52,7 @@ void count_figures_read(const struct acre_count_file *file, struct count_figures
 
 /* The sum over all kinds. */
 uint64_t count_of_calls(const uint64_t calls[ACRE_COUNT_CALLS]);
+uint64_t count_of_released_bytes(const uint64_t bytes[ACRE_COUNT_RELEASED_HOWS]);
 uint64_t count_of_syscalls(const uint64_t syscalls[ACRE_COUNT_SYSCALLS]);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { RUN_REPORT_LINES_MOST = 25, RUN_REPORT_PROCESSES_MOST = 8 };
+enum { RUN_REPORT_LINES_MOST = 27, RUN_REPORT_PROCESSES_MOST = 8 };
 
 struct run_request {
     char **command; /* NULL at the end */
@@ -20,8 +20,8 @@ struct run_request {
 
 struct run_result {
     struct child_ending ending;
-    int refusal;            /* 0 when the command ran, else the exit status */
-    char doubt[512];        /* why acre may not have shown up in it, or why it was refused; may be empty */
+    int refusal;     /* 0 when the command ran, else the exit status */
+    char doubt[512]; /* why acre may not have shown up in it, or why it was refused; may be empty */
     struct count_figures figures;
     struct option_value options[OPTION_COUNT]; /* in effect for the command */
 };

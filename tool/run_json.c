@@ -9,13 +9,11 @@
 #define RUN_SCHEMA "acre-run/1"
 
 static const char *const call_names[ACRE_COUNT_CALLS] = {"malloc", "calloc", "realloc", "free", "aligned"};
-static const char *const syscall_names[ACRE_COUNT_SYSCALLS] = {"brk",    "mmap",    "munmap",
-                                                               "mremap", "madvise"};
+static const char *const released_names[ACRE_COUNT_RELEASED_HOWS] = {"pages", "holes", "mappings", "break"};
+static const char *const syscall_names[ACRE_COUNT_SYSCALLS] = {"brk", "mmap", "munmap", "mremap", "madvise"};
 
 /* A figure, or null where nothing was counted. */
-static json_t *figure(bool known, uint64_t value) {
-    return known ? json_integer((json_int_t)value) : json_null();
-}
+static json_t *figure(bool known, uint64_t value) { return known ? json_integer((json_int_t)value) : json_null(); }
 
 static json_t *counts(bool known, const char *const *names, const uint64_t *values, size_t kinds) {
     json_t *object = json_object();
@@ -45,6 +43,9 @@ static void add_figures(json_t *to, const struct image_figures *image, bool know
                                   figure(known, image->live_end_bytes), "blocks",
                                   figure(known, image->live_end_blocks)));
     json_object_set_new(to, "retained", json_pack("{s:o}", "end", figure(known, image->retained_end_bytes)));
+    json_t *released = counts(known, released_names, image->released_bytes, ACRE_COUNT_RELEASED_HOWS);
+    json_object_set_new(released, "again", figure(known, image->released_again_bytes));
+    json_object_set_new(to, "released", released);
     json_object_set_new(to, "metadata", json_pack("{s:o}", "end", figure(known, image->metadata_end_bytes)));
 }
 
@@ -69,12 +70,12 @@ static void add_processes(json_t *to, const struct count_figures *figures) {
     }
     json_object_set_new(to, "processes", processes);
     const struct count_total *total = &figures->total;
-    json_object_set_new(
-        to, "totals",
-        json_pack("{s:I, s:I, s:I, s:o, s:o}", "processes", (json_int_t)total->processes, "images",
-                  (json_int_t)total->images, "uncounted_images", (json_int_t)figures->uncounted_images, "calls",
-                  calls_json(true, total->calls, total->failed_calls), "syscalls",
-                  counts(true, syscall_names, total->syscalls, ACRE_COUNT_SYSCALLS)));
+    json_object_set_new(to, "totals",
+                        json_pack("{s:I, s:I, s:I, s:o, s:o}", "processes", (json_int_t)total->processes, "images",
+                                  (json_int_t)total->images, "uncounted_images",
+                                  (json_int_t)figures->uncounted_images, "calls",
+                                  calls_json(true, total->calls, total->failed_calls), "syscalls",
+                                  counts(true, syscall_names, total->syscalls, ACRE_COUNT_SYSCALLS)));
 }
 
 /* Words of a command may be any bytes: those that are not UTF-8 become U+FFFD, byte by byte. */
@@ -106,16 +107,16 @@ bool run_json_write(FILE *stream, const struct run_request *request, const struc
     for (size_t i = 0; request->command[i] != NULL; i++) {
         json_array_append_new(command, text_json(request->command[i]));
     }
-    json_t *root = json_pack("{s:s, s:o, s:o, s:f, s:b}", "schema", RUN_SCHEMA, "command", command, "exit",
-                             exit_json(result), "wall_seconds", result->ending.wall_seconds, "attached",
-                             (int)result->figures.attached);
+    json_t *root =
+        json_pack("{s:s, s:o, s:o, s:f, s:b}", "schema", RUN_SCHEMA, "command", command, "exit", exit_json(result),
+                  "wall_seconds", result->ending.wall_seconds, "attached", (int)result->figures.attached);
     if (!result->figures.attached && result->doubt[0] != '\0') {
         json_object_set_new(root, "reason", text_json(result->doubt));
     }
     add_figures(root, &result->figures.root, result->figures.attached);
-    json_object_set_new(root, "resident",
-                        json_pack("{s:o}", "peak",
-                                  figure(result->refusal == 0, result->ending.resident_peak_bytes)));
+    json_object_set_new(
+        root, "resident",
+        json_pack("{s:o}", "peak", figure(result->refusal == 0, result->ending.resident_peak_bytes)));
     if (request->children) {
         add_processes(root, &result->figures);
     }

@@ -1,4 +1,4 @@
-/* acre run: the report for people. At most RUN_REPORT_LINES_MOST lines: 14 about the command, one about all
+/* acre run: the report for people. At most RUN_REPORT_LINES_MOST lines: 16 about the command, one about all
  * processes and one for each of the RUN_REPORT_PROCESSES_MOST biggest. */
 #include "complain.h"
 #include "run.h"
@@ -114,15 +114,38 @@ static void say_memory(const struct report *report, const struct image_figures *
     char note[96];
     say_row(report, "", "peak", "end", "");
     say_break(report, image);
-    say_row(report, "mapped", human_bytes(image->mapped_peak_bytes).text,
-            human_bytes(image->mapped_end_bytes).text, "");
+    say_row(report, "mapped", human_bytes(image->mapped_peak_bytes).text, human_bytes(image->mapped_end_bytes).text,
+            "");
     snprintf(note, sizeof note, "as requested; %s block%s at the end", human_count(image->live_end_blocks).text,
              image->live_end_blocks == 1 ? "" : "s");
-    say_row(report, "live", human_bytes(image->live_peak_bytes).text, human_bytes(image->live_end_bytes).text, note);
+    say_row(report, "live", human_bytes(image->live_peak_bytes).text, human_bytes(image->live_end_bytes).text,
+            note);
     snprintf(note, sizeof note, "besides, acre's own records %s", human_bytes(image->metadata_end_bytes).text);
     say_row(report, "retained", "-", human_bytes(image->retained_end_bytes).text, note);
-    say_row(report, "resident", human_bytes(resident_peak_bytes).text, "-",
-            "all memory of the biggest process");
+    say_row(report, "resident", human_bytes(resident_peak_bytes).text, "-", "all memory of the biggest process");
+}
+
+/* The ways that were taken, the one by which most went first. */
+static void say_released(const struct report *report, const struct image_figures *image) {
+    static const char *const ways[] = {"free pages", "holes", "unmapped", "a lower break"};
+    uint64_t left[ACRE_COUNT_RELEASED_HOWS];
+    memcpy(left, image->released_bytes, sizeof left);
+    label(report, "released");
+    fprintf(report->stream, "%11s %11s", "-", human_bytes(count_of_released_bytes(left)).text);
+    for (size_t rank = 0; rank < ACRE_COUNT_RELEASED_HOWS; rank++) {
+        size_t most = 0;
+        for (size_t how = 1; how < ACRE_COUNT_RELEASED_HOWS; how++) {
+            most = left[how] > left[most] ? how : most;
+        }
+        if (left[most] > 0) {
+            fprintf(report->stream, "%s%s %s", rank == 0 ? "   " : ", ", ways[most], human_bytes(left[most]).text);
+        }
+        left[most] = 0;
+    }
+    fputc('\n', report->stream);
+    if (image->released_again_bytes > 0) {
+        say_row(report, "", "-", human_bytes(image->released_again_bytes).text, "of it put to use again");
+    }
 }
 
 /* Five shades for how much of a cell is live, and a blank where nothing is. */
@@ -177,8 +200,8 @@ static void say_processes(const struct report *report, const struct count_figure
     if (figures->uncounted_images > 0) {
         fprintf(report->stream, ", and %s not counted", human_count(figures->uncounted_images).text);
     }
-    fprintf(report->stream, "): library calls %s, system calls %s\n", human_count(count_of_calls(total->calls)).text,
-            human_count(count_of_syscalls(total->syscalls)).text);
+    fprintf(report->stream, "): library calls %s, system calls %s\n",
+            human_count(count_of_calls(total->calls)).text, human_count(count_of_syscalls(total->syscalls)).text);
     struct image_figures *sorted = calloc(figures->image_count + 1, sizeof *sorted);
     if (sorted == NULL) {
         return;
@@ -235,6 +258,7 @@ void run_report_write(FILE *stream, const struct run_request *request, const str
     if (figures->attached) {
         say_calls(&report, &figures->root);
         say_memory(&report, &figures->root, result->ending.resident_peak_bytes);
+        say_released(&report, &figures->root);
         say_picture(&report, &figures->root);
         say_earlier_images(&report, figures);
     } else {

@@ -2,6 +2,7 @@
 #include "inspect/count.h"
 #include "metadata/map.h"
 #include "os/os.h"
+#include "source/source.h"
 #include "span/huge.h"
 
 struct acre_options acre_options;
@@ -13,14 +14,20 @@ static _Atomic uintptr_t starter;
 /* What the huge cache may hold: a bounded amount, and little of a tight limit. */
 #define CACHE_BYTES ((size_t)32 << 20)
 
+static size_t memory_limit_bytes(void) {
+    size_t limit_bytes = acre_os_memory_limit_bytes();
+    return acre_options.limit_bytes == 0 ? limit_bytes : acre_min(limit_bytes, acre_options.limit_bytes);
+}
+
 static bool start(void) {
     acre_options_read(&acre_options, acre_os_is_secure() ? NULL : acre_os_environment("ACRE_OPTIONS"));
     struct acre_huge_policy huge = {
         .cache = acre_options.huge_cache != 0,
         .from_break = acre_options.source == ACRE_SOURCE_BRK,
-        .cache_bytes = acre_min(CACHE_BYTES, acre_os_memory_limit_bytes() / 16),
+        .cache_bytes = acre_min(CACHE_BYTES, memory_limit_bytes() / 16),
         .decay_ms = acre_options.decay_ms,
     };
+    acre_source_start(acre_options.limit_bytes == 0 ? SIZE_MAX : acre_options.limit_bytes);
     acre_huge_start(&huge);
     acre_arena_start(&acre_default_arena, "default", &acre_options);
     return true;

@@ -4,8 +4,8 @@
 #include "metadata/map.h"
 #include "os/os.h"
 #include "slab/holes.h"
-#include "span/decay.h"
 #include "span/huge.h"
+#include "span/released.h"
 
 /* How often a busy heap is tried. */
 #define TRIES_MOST 200
@@ -58,7 +58,7 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
         struct acre_slab *slab = slab_at(chunk, index);
         if (slab != NULL) bytes += acre_slab_release_holes(slab, visit->all);
     }
-    atomic_fetch_add_explicit(&acre_decay.released_holes_bytes, bytes, memory_order_relaxed);
+    acre_released_note(ACRE_RELEASED_HOLES, bytes);
     visit->done.any |= bytes > 0;
     return true;
 }

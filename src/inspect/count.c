@@ -7,10 +7,13 @@
 #include "metadata/metadata.h"
 #include "os/os.h"
 #include "span/huge.h"
+#include "span/released.h"
 
 #include <string.h>
 
 _Static_assert((int)ACRE_OS_CALLS == (int)ACRE_COUNT_SYSCALLS, "the record lists the os layer's calls");
+_Static_assert((int)ACRE_RELEASED_HOWS == (int)ACRE_COUNT_RELEASED_HOWS,
+               "and the span layer's ways of giving back");
 
 /* The costly figures (a walk over the heap) are brought up to date at most this often while the program runs, so
  * that there are some if it is killed. */
@@ -31,8 +34,8 @@ static uint64_t get(_Atomic uint64_t *counter) { return atomic_load_explicit(cou
 
 static void raise_to(_Atomic uint64_t *peak, uint64_t value) {
     uint64_t seen = get(peak);
-    while (seen < value && !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed,
-                                                                  memory_order_relaxed)) {
+    while (seen < value &&
+           !atomic_compare_exchange_weak_explicit(peak, &seen, value, memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
@@ -55,6 +58,9 @@ static void publish(bool with_walk) {
     put(&record->mapped_now, get(&acre_os_figures.mapped_bytes));
     put(&record->mapped_peak, get(&acre_os_figures.mapped_peak_bytes));
     put(&record->metadata_now, acre_metadata_bytes());
+    for (unsigned how = 0; how < ACRE_RELEASED_HOWS; how++)
+        put(&record->released[how], get(&acre_released.bytes[how]));
+    put(&record->released_again, get(&acre_released.again_bytes));
     put(&record->threads_peak, acre_heap_threads_peak());
     if (with_walk) walk();
 }
@@ -113,6 +119,9 @@ void acre_count_child(void) {
     record = &nowhere;
     if (file == NULL || !file->children) return;
     for (unsigned call = 0; call < ACRE_OS_CALLS; call++) put(&acre_os_figures.calls[call], 0);
+    for (unsigned how = 0; how < ACRE_RELEASED_HOWS; how++) put(&acre_released.bytes[how], 0);
+    put(&acre_released.again_bytes, 0);
+    put(&acre_released.gone_bytes, 0);
     record = claim(acre_os_process_id());
     put(&record->live_now, get(&before->live_now));
     put(&record->live_peak, get(&before->live_now));
@@ -140,7 +149,8 @@ size_t acre_count_asked(void *block) {
     }
     if (span->kind == ACRE_SPAN_HUGE) return ((struct acre_huge *)span)->asked_bytes;
     if (span->kind == ACRE_SPAN_CHUNK)
-        acre_page_heap_large_size(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block, &asked_bytes);
+        acre_page_heap_large_size(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block,
+                                  &asked_bytes);
     return asked_bytes;
 }
 

@@ -15,19 +15,21 @@
 
 #define ACRE_COUNT_ENVIRONMENT "ACRE_COUNT"
 #define ACRE_COUNT_MAGIC UINT64_C(0x31746e756f637261) /* "arcount1" */
-#define ACRE_COUNT_VERSION 1u
+#define ACRE_COUNT_VERSION 2u
 #define ACRE_COUNT_PROCESSES 4096u /* process images that one run can hold; later ones are only tallied */
 
-enum acre_count_call { /* library calls by kind; C++ new counts as malloc (or aligned), delete as free */
+/* Library calls by kind; C++ new counts as malloc (or aligned), delete as free */
+enum acre_count_call {
     ACRE_COUNT_MALLOC,
     ACRE_COUNT_CALLOC,
     ACRE_COUNT_REALLOC, /* realloc and reallocarray */
     ACRE_COUNT_FREE,    /* free(NULL) too: it is a call */
-    ACRE_COUNT_ALIGNED, /* aligned_alloc, posix_memalign, memalign, valloc, pvalloc, aligned new */
+    ACRE_COUNT_ALIGNED, /* aligned_alloc, posix_memalign, memalign, valloc, pvalloc and aligned new */
     ACRE_COUNT_CALLS
 };
 
-enum acre_count_syscall { /* system calls made by the allocator */
+/* System calls made by the allocator */
+enum acre_count_syscall {
     ACRE_COUNT_SYS_BRK,
     ACRE_COUNT_SYS_MMAP,
     ACRE_COUNT_SYS_MUNMAP,
@@ -36,13 +38,22 @@ enum acre_count_syscall { /* system calls made by the allocator */
     ACRE_COUNT_SYSCALLS
 };
 
+/* How memory went back to the kernel */
+enum acre_count_released {
+    ACRE_COUNT_RELEASED_PAGES,    /* free pages, by advice */
+    ACRE_COUNT_RELEASED_HOLES,    /* pages without a live block between live ones, by advice */
+    ACRE_COUNT_RELEASED_MAPPINGS, /* unmapped */
+    ACRE_COUNT_RELEASED_BREAK,    /* by a lower break */
+    ACRE_COUNT_RELEASED_HOWS
+};
+
 #define ACRE_COUNT_PICTURE_CELLS 64u
 
 struct acre_count_process {
-    _Atomic uint64_t pid;        /* 0: slot unused */
+    _Atomic uint64_t pid; /* 0: slot unused */
     _Atomic uint64_t parent_pid;
-    _Atomic uint64_t image;      /* 1 for the first program this pid ran on acre, 2 after its next exec, ... */
-    _Atomic uint64_t ended;      /* 1 once the library saw a regular exit */
+    _Atomic uint64_t image; /* 1 for the first program this pid ran on acre, 2 after its next exec, ... */
+    _Atomic uint64_t ended; /* 1 once the library saw a regular exit */
     _Atomic uint64_t calls[ACRE_COUNT_CALLS];
     _Atomic uint64_t failed_calls; /* allocation calls that returned NULL for want of memory */
     _Atomic uint64_t syscalls[ACRE_COUNT_SYSCALLS];
@@ -52,7 +63,9 @@ struct acre_count_process {
     _Atomic uint64_t live_blocks;
     _Atomic uint64_t retained_now; /* resident bytes without a live block that acre could give back (own books) */
     _Atomic uint64_t metadata_now; /* bytes of acre's own records (mapped) */
-    _Atomic uint64_t threads_peak; /* thread heaps in use at once */
+    _Atomic uint64_t released[ACRE_COUNT_RELEASED_HOWS]; /* bytes in all that may have been resident */
+    _Atomic uint64_t released_again;                     /* of these, what was put to use again */
+    _Atomic uint64_t threads_peak;                       /* thread heaps in use at once */
     /* A picture of the heap: break and chunk address space in equal cells, 0..100 per cent live, 255: nothing
      * there. Written at a regular exit; picture_cells is 0 when there is none. */
     _Atomic uint64_t picture_cells;
@@ -63,10 +76,10 @@ struct acre_count_process {
 struct acre_count_file {
     uint64_t magic;
     uint32_t version;
-    uint32_t process_bytes;       /* sizeof(struct acre_count_process), as the maker of the file saw it */
-    uint64_t root_pid;            /* the process that `acre run` started; 0 until known */
-    uint64_t children;            /* 1: count every descendant on acre, 0: only root_pid */
-    _Atomic uint64_t used;        /* slots claimed, also beyond ACRE_COUNT_PROCESSES */
+    uint32_t process_bytes; /* sizeof(struct acre_count_process), as the maker of the file saw it */
+    uint64_t root_pid;      /* the process that `acre run` started; 0 until known */
+    uint64_t children;      /* 1: count every descendant on acre, 0: only root_pid */
+    _Atomic uint64_t used;  /* slots claimed, also beyond ACRE_COUNT_PROCESSES */
     struct acre_count_process process[ACRE_COUNT_PROCESSES];
 };
 

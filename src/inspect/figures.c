@@ -3,6 +3,7 @@
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
+#include "slab/holes.h"
 #include "span/huge.h"
 
 #include <string.h>
@@ -26,12 +27,13 @@ static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, vo
     } else if (acre_run_state(chunk, index) == ACRE_RUN_SLAB) {
         struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
         if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
-        const struct acre_slab *slab = (const struct acre_slab *)span;
+        struct acre_slab *slab = (struct acre_slab *)span;
         uint32_t live = slab_live(slab);
         size_t live_bytes = live * acre_slab_block_bytes(slab);
         figures->live_blocks += live;
         figures->live_bytes += live_bytes;
-        if (slab->fresh_bytes > live_bytes) figures->free_slab_bytes += slab->fresh_bytes - live_bytes;
+        size_t gone_bytes = live_bytes + (acre_count_bits(acre_slab_released_pages(slab)) << acre_page_shift());
+        if (slab->fresh_bytes > gone_bytes) figures->free_slab_bytes += slab->fresh_bytes - gone_bytes;
     }
 }
 

@@ -5,17 +5,17 @@
 #include "arena/arena.h"
 
 struct acre_figures {
-    size_t live_bytes, live_blocks;     /* size classes of small blocks; what was asked of large and huge ones */
-    size_t large_bytes, large_blocks;   /* of these: large */
-    size_t huge_bytes, huge_blocks;     /* of these: huge */
-    size_t held_bytes;                  /* chunks and huge mappings, the cache included */
-    size_t break_bytes;                 /* of the chunks: from the break */
+    size_t live_bytes, live_blocks;   /* size classes of small blocks; what was asked of large and huge ones */
+    size_t large_bytes, large_blocks; /* of these: large */
+    size_t huge_bytes, huge_blocks;   /* of these: huge */
+    size_t held_bytes;                /* chunks and huge mappings, the cache included */
+    size_t break_bytes;               /* of the chunks: from the break */
     size_t chunks;
-    size_t free_page_bytes;             /* in chunks, in no span */
-    size_t top_bytes;                   /* of these: at the break's top, which malloc_trim would lower first */
-    size_t retained_bytes;              /* may be resident and holds no live block, by acre's own books */
-    size_t free_slab_bytes;             /* free blocks in slabs */
-    size_t cached_bytes;                /* huge mappings that wait for reuse */
+    size_t free_page_bytes; /* in chunks, in no span */
+    size_t top_bytes;       /* of these: at the break's top, which malloc_trim would lower first */
+    size_t retained_bytes;  /* may be resident and holds no live block, by acre's own books */
+    size_t free_slab_bytes; /* free blocks in slabs, less their pages that were released */
+    size_t cached_bytes;    /* huge mappings that wait for reuse */
     size_t metadata_bytes;
 };
 

@@ -1,6 +1,7 @@
 #include "slab/holes.h"
 
 #include "os/os.h"
+#include "span/released.h"
 
 static bool keeps_recent(const struct acre_slab *slab) {
     return __atomic_load_n(&slab->keeps_recent, __ATOMIC_ACQUIRE);
@@ -60,39 +61,63 @@ static bool is_settled(struct acre_slab *slab, const struct acre_holes *holes) {
            (holes->idle & ~holes->released) == 0 && atomic_load_explicit(&slab->queued, memory_order_relaxed) == 0;
 }
 
+/* Forgets what holds no more if blocks were handed out since the last look. Only then is was_looked_at set, and
+ * when nothing is left: a refill that clears it meanwhile finds no page that is said to be released. Returns which
+ * pages were. */
+static uint64_t begin_look(struct acre_slab *slab, struct acre_holes *holes) {
+    if (slab->was_looked_at) return 0;
+    uint64_t released = holes->released;
+    holes->idle = holes->released = 0;
+    slab->was_looked_at = true;
+    return released;
+}
+
+/* What was released and is not free any more was used again, at the least. */
+static void note_used(uint64_t pages) { acre_released_used_again(acre_count_bits(pages) * acre_os_page_bytes()); }
+
 uint32_t acre_slab_look(struct acre_slab *slab, bool *waits) {
     struct acre_holes *holes = acre_slab_holes(slab);
     if (keeps_recent(slab) || is_settled(slab, holes)) return 0;
-    if (!slab->was_looked_at) {
-        holes->idle = holes->released = 0;
-        slab->was_looked_at = true;
-    }
+    uint64_t before = begin_look(slab, holes);
     holes->free_blocks = acre_slab_free_now(slab);
     uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & holes->idle & ~holes->released;
+    note_used(before & ~free_pages);
     if (due != 0) return acre_count_bits(due);
     holes->idle = free_pages;
     *waits |= (free_pages & ~holes->released) != 0;
     return 0;
 }
 
-size_t acre_slab_release_holes(struct acre_slab *slab, bool all) {
-    struct acre_holes *holes = acre_slab_holes(slab);
-    if (keeps_recent(slab)) return 0;
-    if (!slab->was_looked_at) holes->idle = holes->released = 0;
-    slab->was_looked_at = true;
-    holes->free_blocks = acre_slab_free_now(slab);
-    uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & ~holes->released;
-    if (!all) due &= holes->idle;
-    size_t page_bytes = acre_os_page_bytes(), bytes = 0;
-    holes->idle = free_pages;
-    holes->released |= due;
+/* Returns the pages that could be given back. */
+static uint64_t release(struct acre_slab *slab, uint64_t due) {
+    size_t page_bytes = acre_os_page_bytes();
+    uint64_t done = 0;
     while (due != 0) {
         uint32_t page = acre_lowest_bit(due);
         uint64_t rest = due >> page;
         uint32_t pages = ~rest == 0 ? 64 : acre_lowest_bit(~rest);
-        due = page + pages < 64 ? due & (~UINT64_C(0) << (page + pages)) : 0;
-        if (acre_os_release((void *)(slab->span.base + page * page_bytes), pages * page_bytes))
-            bytes += pages * page_bytes;
+        uint64_t run = (pages < 64 ? (UINT64_C(1) << pages) - 1 : ~UINT64_C(0)) << page;
+        due &= ~run;
+        if (acre_os_release((void *)(slab->span.base + page * page_bytes), pages * page_bytes)) done |= run;
     }
-    return bytes;
+    return done;
+}
+
+size_t acre_slab_release_holes(struct acre_slab *slab, bool all) {
+    struct acre_holes *holes = acre_slab_holes(slab);
+    if (keeps_recent(slab)) return 0;
+    uint64_t before = begin_look(slab, holes);
+    holes->free_blocks = acre_slab_free_now(slab);
+    uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & ~holes->released;
+    note_used(before & ~free_pages);
+    if (!all) due &= holes->idle;
+    uint64_t done = release(slab, due);
+    holes->idle = free_pages & ~(due & ~done); /* what is locked in memory is not tried again at the next look */
+    holes->released |= done;
+    return acre_count_bits(done) * acre_os_page_bytes();
+}
+
+/* A refill that runs meanwhile clears was_looked_at before it hands out a block: what its owner sees is true. */
+uint64_t acre_slab_released_pages(struct acre_slab *slab) {
+    return slab->was_looked_at ? acre_slab_holes(slab)->released : 0;
 }

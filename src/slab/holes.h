@@ -38,4 +38,7 @@ uint32_t acre_slab_look(struct acre_slab *slab, bool *waits);
  */
 size_t acre_slab_release_holes(struct acre_slab *slab, bool all);
 
+/* The pages of it that were given back and not used since; with the page heap locked. */
+uint64_t acre_slab_released_pages(struct acre_slab *slab);
+
 #endif

@@ -1,7 +1,9 @@
 #include "slab/holes.h"
 
 #include "metadata/metadata.h"
+#include "os/os.h"
 #include "os/report.h"
+#include "span/released.h"
 
 #include <string.h>
 
@@ -44,6 +46,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     slab->armed = slab->free_at_arm = 0;
     slab->fresh_bytes = 0;
     slab->zero = slab->keeps_recent = slab->was_looked_at = false;
+    acre_slab_holes(slab)->released = 0;
     slab->run_least_bits = acre_slab_run_least_bits(slab);
     slab->asked = NULL;
     slab->span.countdown = ACRE_COUNTDOWN_FAR;
@@ -81,8 +84,12 @@ static void bury(struct acre_slab *slab) { acre_metadata_give(record_kind(slab),
 
 void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    acre_lock(&pages->lock);
+    uint64_t released = acre_slab_holes(slab)->released, still = acre_slab_released_pages(slab);
+    acre_released_used_again(acre_count_bits(released & ~still) * acre_os_page_bytes());
     acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
-                             slab->fresh_bytes);
+                             slab->fresh_bytes, still);
+    acre_unlock(&pages->lock);
     if (remote != NULL && remote != slab->remote_near) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
     if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
     atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);

@@ -44,9 +44,10 @@ enum acre_slab_state {
     ACRE_SLAB_SHARED
 };
 
-enum {                  /* bits of `queued` */
-       ACRE_QUEUED = 1, /* on a heap's queue */
-       ACRE_BURIED = 2  /* destroyed: whoever finds or leaves it off the queue gives the record back */
+/* Bits of `queued` */
+enum {
+    ACRE_QUEUED = 1, /* on a heap's queue */
+    ACRE_BURIED = 2  /* destroyed: whoever finds or leaves it off the queue gives the record back */
 };
 
 struct acre_heap;

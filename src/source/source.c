@@ -12,7 +12,31 @@ static struct {
     bool broken; /* somebody took memory from under us: hands off */
 } the_break = {.lock = ACRE_LOCK(ACRE_RANK_SOURCE)};
 
-struct acre_lock *acre_source_lock(void) { return &the_break.lock; }
+/* Both sources together; what is held counts before it is asked for, so that it never is more than the limit. */
+static struct {
+    _Atomic size_t held_bytes;
+    size_t limit_bytes;
+} quota = {.limit_bytes = SIZE_MAX};
+
+void acre_source_start(size_t limit_bytes) { quota.limit_bytes = limit_bytes; }
+size_t acre_source_held_bytes(void) { return atomic_load_explicit(&quota.held_bytes, memory_order_relaxed); }
+
+static bool charge(size_t size_bytes) {
+    size_t held_bytes = acre_source_held_bytes();
+    do
+        if (held_bytes > quota.limit_bytes || size_bytes > quota.limit_bytes - held_bytes) return false;
+    while (!atomic_compare_exchange_weak_explicit(&quota.held_bytes, &held_bytes, held_bytes + size_bytes,
+                                                  memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void discharge(size_t size_bytes) {
+    atomic_fetch_sub_explicit(&quota.held_bytes, size_bytes, memory_order_relaxed);
+}
+
+struct acre_lock *acre_source_lock(void) {
+    return &the_break.lock;
+}
 size_t acre_source_break_bytes(void) { return the_break.held_bytes; }
 
 /* Moves the break up by size_bytes after padding to a granule; *start is where the padding began. */
@@ -62,9 +86,13 @@ static struct acre_extent grow_locked(size_t least_bytes, size_t wanted_bytes) {
 }
 
 struct acre_extent acre_source_grow_break(size_t least_bytes, size_t wanted_bytes) {
+    struct acre_extent extent = {0, 0};
+    if (!charge(wanted_bytes)) wanted_bytes = charge(least_bytes) ? least_bytes : 0;
+    if (wanted_bytes == 0) return extent;
     acre_lock(&the_break.lock);
-    struct acre_extent extent = grow_locked(least_bytes, wanted_bytes);
+    extent = grow_locked(least_bytes, wanted_bytes);
     acre_unlock(&the_break.lock);
+    discharge(wanted_bytes - extent.size_bytes); /* it may have become longer, by a gap that others left */
     return extent;
 }
 
@@ -85,12 +113,13 @@ bool acre_source_lower_break(uintptr_t top, size_t size_bytes) {
     acre_lock(&the_break.lock);
     bool done = lower_locked(top, size_bytes);
     acre_unlock(&the_break.lock);
+    if (done) discharge(size_bytes);
     return done;
 }
 
 /* Most mappings come out aligned, since the kernel places them one below the other; only the first of a row
  * needs the larger piece and the two cuts. */
-uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
+static uintptr_t map_aligned(size_t size_bytes, size_t alignment) {
     uintptr_t start = (uintptr_t)acre_os_map(size_bytes);
     if (start == 0 || (start & (alignment - 1)) == 0) return start;
     acre_os_unmap((void *)start, size_bytes);
@@ -104,4 +133,36 @@ uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
     size_t tail_bytes = start + larger_bytes - (base + size_bytes);
     if (tail_bytes > 0) acre_os_unmap((void *)(base + size_bytes), tail_bytes);
     return base;
+}
+
+uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
+    if (!charge(size_bytes)) return 0;
+    uintptr_t base = map_aligned(size_bytes, alignment);
+    if (base == 0) discharge(size_bytes);
+    return base;
+}
+
+void acre_source_unmap(uintptr_t base, size_t size_bytes) {
+    discharge(size_bytes);
+    if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
+}
+
+bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes) {
+    if (new_bytes > old_bytes && !charge(new_bytes - old_bytes)) return false;
+    bool done = acre_os_resize((void *)base, old_bytes, new_bytes);
+    if (done && new_bytes < old_bytes) discharge(old_bytes - new_bytes);
+    if (!done && new_bytes > old_bytes) discharge(new_bytes - old_bytes);
+    return done;
+}
+
+uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes) {
+    if (!charge(size_bytes - old_bytes)) return 0;
+    uintptr_t base = map_aligned(size_bytes, acre_os_page_bytes());
+    if (base == 0) discharge(size_bytes - old_bytes);
+    return base;
+}
+
+void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes) {
+    discharge(size_bytes - old_bytes);
+    if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
 }

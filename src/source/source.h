@@ -6,13 +6,13 @@
 #include "os/lock.h"
 
 enum acre_source { /* the order of option `source` */
-    ACRE_SOURCE_AUTO,
-    ACRE_SOURCE_BRK,
-    ACRE_SOURCE_MMAP
+                   ACRE_SOURCE_AUTO,
+                   ACRE_SOURCE_BRK,
+                   ACRE_SOURCE_MMAP
 };
 
 struct acre_extent {
-    uintptr_t base; /* aligned to a granule */
+    uintptr_t base;    /* aligned to a granule */
     size_t size_bytes; /* whole granules; 0: nothing */
 };
 
@@ -27,6 +27,19 @@ size_t acre_source_break_bytes(void); /* held from the break now */
 
 /* Pages from mmap, aligned to `alignment` (a power of two, at least a page); 0 when there are none. */
 uintptr_t acre_source_map(size_t size_bytes, size_t alignment);
+/* What acre_source_map gave, or a part of it. Where the kernel refuses, because there are too many mappings, the
+ * pages go back at least. */
+void acre_source_unmap(uintptr_t base, size_t size_bytes);
+/* Another length for a mapping where it lies; false when that cannot be done. */
+bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes);
+/* A longer mapping that one of old_bytes is to be moved to, so that only the difference counts; and what undoes it.
+ */
+uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes);
+void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes);
+
+/* The most that all these may give out at once, in bytes (SIZE_MAX: no limit), and what they have. */
+void acre_source_start(size_t limit_bytes);
+size_t acre_source_held_bytes(void);
 
 struct acre_lock *acre_source_lock(void); /* for fork */
 

@@ -38,20 +38,36 @@ static void mark_dirty(struct acre_chunk *chunk, uint32_t index, uint32_t pages,
     mark(chunk->dirty, index, pages, dirty);
 }
 
-static uint32_t count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+static uint32_t count_marks(const uint64_t *bits, uint32_t index, uint32_t pages) {
     uint32_t count = 0;
     while (pages > 0) {
         uint32_t offset = index % 64, part = 64 - offset < pages ? 64 - offset : pages;
-        count += acre_count_bits(chunk->dirty[index / 64] >> offset & low_bits(part));
+        count += acre_count_bits(bits[index / 64] >> offset & low_bits(part));
         index += part;
         pages -= part;
     }
     return count;
 }
 
-void acre_chunk_clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+static uint32_t count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    return count_marks(chunk->dirty, index, pages);
+}
+
+static void clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
     chunk->dirty_pages -= count_dirty(chunk, index, pages);
     mark_dirty(chunk, index, pages, false);
+}
+
+void acre_chunk_note_released(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    clean(chunk, index, pages);
+    mark(chunk->released, index, pages, true);
+}
+
+static void note_taken(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+    uint32_t again = count_marks(chunk->released, index, pages);
+    if (again == 0) return;
+    chunk->again_pages += again;
+    mark(chunk->released, index, pages, false);
 }
 
 static void set_granules_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
@@ -85,6 +101,8 @@ void acre_chunk_start(struct acre_chunk *chunk, uintptr_t base, bool from_break)
     chunk->all_node = chunk->run_node = chunk->granule_node = (struct acre_node){NULL, NULL};
     mark_dirty(chunk, 0, ACRE_CHUNK_PAGES, false);
     mark(chunk->waited, 0, ACRE_CHUNK_PAGES, false);
+    mark(chunk->released, 0, ACRE_CHUNK_PAGES, false);
+    chunk->again_pages = 0;
 }
 
 /* Makes [index, index + pages) a free run, joined with free neighbours. */
@@ -104,6 +122,7 @@ static void join_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages) 
 void acre_chunk_extend(struct acre_chunk *chunk, uint32_t pages) {
     uint32_t index = chunk->pages;
     mark_dirty(chunk, index, pages, false);
+    mark(chunk->released, index, pages, false);
     chunk->pages += pages;
     chunk->free_pages += pages;
     join_free(chunk, index, pages);
@@ -113,7 +132,7 @@ void acre_chunk_extend(struct acre_chunk *chunk, uint32_t pages) {
 void acre_chunk_cut(struct acre_chunk *chunk, uint32_t pages) {
     uint32_t index = acre_chunk_last_free(chunk), length = acre_run_pages(chunk, index);
     set_granules_used(chunk, chunk->pages - pages, pages);
-    acre_chunk_clean(chunk, chunk->pages - pages, pages);
+    clean(chunk, chunk->pages - pages, pages);
     chunk->pages -= pages;
     chunk->free_pages -= pages;
     if (length > pages) set_run(chunk, index, length - pages, ACRE_RUN_FREE);
@@ -131,6 +150,7 @@ static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_
     set_granules_used(chunk, at, pages);
     chunk->free_pages -= pages;
     chunk->dirty_pages -= count_dirty(chunk, at, pages);
+    note_taken(chunk, at, pages);
     if (length == chunk->longest_run) chunk->longest_run = find_longest(chunk);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
 }

@@ -6,7 +6,8 @@
  * free_pages is the sum of the free runs; longest_run is at least the longest free run; bit g of free_granules is
  * set exactly when all pages of granule g are free; dirty has a bit for each free page that may hold old data
  * (its bits under pages in use say what held some when they were taken), and dirty_pages counts those bits; waited
- * has a bit for each page that was free at the last look (acre_chunk_look) and has not been freed since. */
+ * has a bit for each page that was free at the last look (acre_chunk_look) and has not been freed since; released
+ * has one for each page that was given back by advice and has not been taken since. */
 #ifndef ACRE_SPAN_CHUNK_H
 #define ACRE_SPAN_CHUNK_H
 
@@ -35,7 +36,9 @@ struct acre_chunk {
     struct acre_node granule_node; /* page heap: chunks with a free granule */
     uint64_t dirty[ACRE_CHUNK_PAGES / 64];
     uint64_t waited[ACRE_CHUNK_PAGES / 64];
-    bool has_holes; /* a slab in it has pages that are due (slab/holes.h) */
+    uint64_t released[ACRE_CHUNK_PAGES / 64];
+    uint32_t again_pages; /* that were released and then taken, and are in no sum yet */
+    bool has_holes;       /* a slab in it has pages that are due (slab/holes.h) */
     uint32_t page[ACRE_CHUNK_PAGES];
 };
 
@@ -54,8 +57,8 @@ uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alig
                          enum acre_run_state state, uint32_t *dirty);
 /* `granules` whole ones, the lowest there are. */
 uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, uint32_t *dirty);
-/* Free pages [index, index + pages) hold no old data any more. */
-void acre_chunk_clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages);
+/* Free pages [index, index + pages) were released: they hold no old data any more. */
+void acre_chunk_note_released(struct acre_chunk *chunk, uint32_t index, uint32_t pages);
 /* Of the free pages [*page, end) the first in a row that hold old data and did so at the last look: how many, and
  * in *page where they begin; 0: none. */
 uint32_t acre_chunk_find_waited(const struct acre_chunk *chunk, uint32_t *page, uint32_t end);

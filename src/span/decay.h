@@ -15,10 +15,6 @@ struct acre_decay {
     _Atomic uint32_t
         asked;            /* more was taken: whether to start one is to be looked at, where malloc holds no lock */
     void (*answer)(void); /* by this, which the layer that has threads sets before there is any */
-    /* Since the start, in bytes: */
-    _Atomic uint64_t released_pages_bytes; /* free pages of the page heap */
-    _Atomic uint64_t released_holes_bytes; /* pages of slabs that stay in use */
-    _Atomic uint64_t released_huge_bytes;  /* huge blocks out of the cache, unmapped */
 };
 extern struct acre_decay acre_decay;
 

@@ -5,6 +5,7 @@
 #include "os/os.h"
 #include "source/source.h"
 #include "span/decay.h"
+#include "span/released.h"
 #include "span/break_holes.h"
 #include "span/huge_cache.h"
 
@@ -78,8 +79,8 @@ static void unmap(struct acre_huge *huge) {
         acre_break_hole_make(&huge_blocks.holes, huge);
         return;
     }
-    if (!acre_os_unmap((void *)huge->span.base, huge->mapped_bytes)) /* too many mappings: the pages at least */
-        acre_os_release((void *)huge->span.base, huge->mapped_bytes);
+    acre_source_unmap(huge->span.base, huge->mapped_bytes);
+    acre_released_note(ACRE_RELEASED_MAPPINGS, huge->mapped_bytes);
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
@@ -92,10 +93,8 @@ static bool decay_locked(bool all) {
         before_ms = now_ms - acre_min(now_ms, huge_blocks.policy.decay_ms);
     }
     for (struct acre_huge *oldest; (oldest = acre_huge_cache_oldest(&huge_blocks.cache, before_ms)) != NULL;
-         any = true) {
-        atomic_fetch_add_explicit(&acre_decay.released_huge_bytes, oldest->mapped_bytes, memory_order_relaxed);
+         any = true)
         unmap(oldest);
-    }
     return any;
 }
 
@@ -106,6 +105,11 @@ bool acre_huge_decay(bool all) {
     return any;
 }
 
+static void note_fresh(size_t size_bytes) {
+    huge_blocks.fresh_bytes += size_bytes;
+    acre_released_mapped_anew(size_bytes);
+}
+
 /* Gives a mapping of its own another length, where it lies or elsewhere; false when that cannot be done, and then
  * it is as before. mremap moves pages, not bytes: the cost is that of page tables. The place to move to is made
  * ready first, so that nothing can fail after the move; the old address leaves the map before the kernel may give
@@ -113,23 +117,26 @@ bool acre_huge_decay(bool all) {
 static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
     uintptr_t old = huge->span.base, base = old;
     size_t old_bytes = huge->mapped_bytes;
-    if (!acre_os_resize((void *)old, old_bytes, mapped_bytes)) {
+    if (!acre_source_resize(old, old_bytes, mapped_bytes)) {
         if (mapped_bytes < old_bytes) return false;
-        base = acre_source_map(mapped_bytes, acre_os_page_bytes());
+        base = acre_source_map_beside(mapped_bytes, old_bytes);
         if (base == 0) return false;
         if (!acre_map_reserve(base, 1)) {
-            acre_os_unmap((void *)base, mapped_bytes);
+            acre_source_unmap_beside(base, mapped_bytes, old_bytes);
             return false;
         }
         acre_map_set(old, 1, NULL);
         if (!acre_os_move((void *)old, old_bytes, (void *)base, mapped_bytes)) {
             acre_map_set(old, 1, &huge->span);
-            acre_os_unmap((void *)base, mapped_bytes);
+            acre_source_unmap_beside(base, mapped_bytes, old_bytes);
             return false;
         }
         huge->mapping = ++huge_blocks.mappings;
     }
-    if (mapped_bytes > old_bytes) huge_blocks.fresh_bytes += mapped_bytes - old_bytes;
+    if (mapped_bytes > old_bytes)
+        note_fresh(mapped_bytes - old_bytes);
+    else
+        acre_released_note(ACRE_RELEASED_MAPPINGS, old_bytes - mapped_bytes);
     acre_huge_describe(huge, base, mapped_bytes, huge->mapping);
     return true;
 }
@@ -172,12 +179,12 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
     *dirty_bytes = 0;
     uintptr_t base = acre_source_map(size_bytes, alignment);
     if (base != 0 && acre_map_reserve(base, 1)) {
-        huge_blocks.fresh_bytes += size_bytes;
+        note_fresh(size_bytes);
         acre_decay_note_held(huge_blocks.figures.live_bytes + size_bytes);
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
         return huge;
     }
-    if (base != 0) acre_os_unmap((void *)base, size_bytes);
+    if (base != 0) acre_source_unmap(base, size_bytes);
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
     return NULL;
 }

@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "span/decay.h"
 #include "span/huge.h"
+#include "span/released.h"
 
 /* The break grows by a quarter of what it is, within these; one system call then serves many slabs, and untouched
  * pages cost nothing but address space. */
@@ -81,6 +82,8 @@ static void count(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     heap->dirty_pages += chunk->dirty_pages - (size_t)chunk->filed_dirty_pages;
     chunk->filed_free_pages = chunk->free_pages;
     chunk->filed_dirty_pages = chunk->dirty_pages;
+    acre_released_used_again((size_t)chunk->again_pages << acre_page_shift());
+    chunk->again_pages = 0;
 }
 
 /* Puts the chunk where its free runs say. */
@@ -115,6 +118,7 @@ static void drop_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
 
 static void add_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base, size_t size_bytes) {
     acre_map_set(base, size_bytes, &chunk->span);
+    acre_released_mapped_anew(size_bytes);
     acre_chunk_extend(chunk, (uint32_t)(size_bytes >> acre_page_shift()));
     heap->chunk_bytes += size_bytes;
     acre_decay_note_held(heap->chunk_bytes);
@@ -201,7 +205,7 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
     if (base == 0) return false;
     struct acre_chunk *chunk = acre_map_reserve(base, size_bytes) ? new_chunk(heap, base, false) : NULL;
     if (chunk == NULL) {
-        acre_os_unmap((void *)base, size_bytes);
+        acre_source_unmap(base, size_bytes);
         return false;
     }
     chunk->huge_pages = huge_pages && size_bytes == ACRE_CHUNK_BYTES;
@@ -252,7 +256,9 @@ static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
         acre_map_set(top - cut_bytes, cut_bytes, &last->span);
         return;
     }
+    uint32_t before_pages = last->dirty_pages;
     acre_chunk_cut(last, (uint32_t)(cut_bytes >> acre_page_shift()));
+    acre_released_note(ACRE_RELEASED_BREAK, (size_t)(before_pages - last->dirty_pages) << acre_page_shift());
     heap->chunk_bytes -= cut_bytes;
     file(heap, last);
     if (last->pages == 0) drop_chunk(heap, last);
@@ -319,8 +325,8 @@ static bool release_pages(struct acre_page_heap *heap, struct acre_chunk *chunk,
         acre_page_heap_stop_huge_pages(heap, chunk);
         size_t bytes = (size_t)(page - from) << shift;
         if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)), bytes)) {
-            acre_chunk_clean(chunk, from, page - from);
-            atomic_fetch_add_explicit(&acre_decay.released_pages_bytes, bytes, memory_order_relaxed);
+            acre_chunk_note_released(chunk, from, page - from);
+            acre_released_note(ACRE_RELEASED_PAGES, bytes);
             released = true;
         }
     }
@@ -425,8 +431,9 @@ static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     size_t size_bytes = chunk_bytes(chunk);
     acre_map_set(base, size_bytes, NULL);
     heap->chunk_bytes -= size_bytes;
+    acre_released_note(ACRE_RELEASED_MAPPINGS, (size_t)chunk->dirty_pages << acre_page_shift());
     drop_chunk(heap, chunk);
-    if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes); /* too many mappings */
+    acre_source_unmap(base, size_bytes);
 }
 
 /* Wholly free chunks from mmap. Looked at when one becomes free, which is once for many blocks. */
@@ -535,14 +542,15 @@ static uint32_t page_index(const struct acre_chunk *chunk, uintptr_t address) {
 }
 
 void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base,
-                              uint32_t granules, size_t touched_bytes) {
+                              uint32_t granules, size_t touched_bytes, uint64_t released_pages) {
     size_t size_bytes = granules * ACRE_GRANULE_BYTES, page_bytes = (size_t)1 << acre_page_shift();
-    acre_lock(&heap->lock);
+    uint32_t index = page_index(chunk, base);
     acre_map_set(base, size_bytes, &chunk->span);
-    acre_chunk_free(chunk, page_index(chunk, base), (uint32_t)(size_bytes / page_bytes),
+    acre_chunk_free(chunk, index, (uint32_t)(size_bytes / page_bytes),
                     (uint32_t)(acre_align_up(touched_bytes, page_bytes) / page_bytes));
+    for (; released_pages != 0; released_pages &= released_pages - 1)
+        acre_chunk_note_released(chunk, index + acre_lowest_bit(released_pages), 1);
     after_free(heap, chunk);
-    acre_unlock(&heap->lock);
 }
 
 static struct acre_span_place large_from(struct acre_page_heap *heap, uint32_t pages, uint32_t alignment_pages) {

@@ -57,9 +57,10 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
 /* A span of whole granules for a slab; the map leads to `span` afterwards. */
 struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uint32_t granules,
                                                 struct acre_span *span);
-/* The span back; only its first touched_bytes were ever written. The map leads to the chunk afterwards. */
+/* The span back, with the lock held; only its first touched_bytes were ever written, and of these the pages in the
+ * mask were released. The map leads to the chunk afterwards. */
 void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base,
-                              uint32_t granules, size_t touched_bytes);
+                              uint32_t granules, size_t touched_bytes, uint64_t released_pages);
 
 /* A large block of size_bytes, aligned (alignment: a power of two, up to half a chunk). */
 struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, size_t size_bytes, size_t alignment);

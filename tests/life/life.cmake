@@ -59,6 +59,10 @@ foreach(limit as data)
   acre_test(limit_${limit}_creation limits life GLIBC SOURCES auto mmap ARGS ${limit} creation)
 endforeach()
 
+foreach(variant single threads)
+  acre_test(limit_option_${variant} limits life OPTIONS limit:64m ARGS option ${variant})
+endforeach()
+
 # Free memory goes back: by itself, and when it is asked for.
 acre_test_program(give_back life/give_back.c)
 foreach(variant idle-random idle-clustered idle-none remote alone ends late forked)

@@ -1,6 +1,6 @@
-/* Life under 64 MiB of RLIMIT_AS or RLIMIT_DATA: the program starts, is refused with NULL and ENOMEM, frees some,
- * and goes on. Arguments: as|data, then single|threads|creation. It sets the limit and starts itself again, so
- * that start-up is under the limit too. */
+/* Life under 64 MiB of RLIMIT_AS, RLIMIT_DATA or acre's own option: the program starts, is refused with NULL and
+ * ENOMEM, frees some, and goes on. Arguments: as|data|option, then single|threads|creation. It sets the limit and
+ * starts itself again, so that start-up is under the limit too. */
 #include "support/check.h"
 #include "support/process.h"
 
@@ -123,8 +123,10 @@ static void run_threads(void) {
         CHECK(pthread_create(&threads[i], &attributes, fill_and_empty, (void *)(i + 1)) == 0);
     for (int i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
     CHECKF(refusals > 0, "the limit was never met");
-    if (process_is_on_acre()) run_single(); /* nothing that the threads had may be lost */
-    else check_say("SKIP: glibc's arenas keep what ended threads had, so that the rest is too little\n");
+    if (process_is_on_acre())
+        run_single(); /* nothing that the threads had may be lost */
+    else
+        check_say("SKIP: glibc's arenas keep what ended threads had, so that the rest is too little\n");
 }
 
 static void *allocate_a_little(void *argument) {
@@ -157,12 +159,12 @@ static void run_creation(void) {
 
 static void start_under_limit(char **argv) {
     struct rlimit limit = {limit_bytes, limit_bytes};
-    bool is_data = strcmp(argv[1], "data") == 0;
-    CHECK(is_data || strcmp(argv[1], "as") == 0);
+    bool is_data = strcmp(argv[1], "data") == 0, is_option = strcmp(argv[1], "option") == 0;
+    CHECK(is_data || is_option || strcmp(argv[1], "as") == 0);
     /* Thread stacks are 8 MiB by default, which would be the limit met, not the heap's. */
     struct rlimit stack = {1 << 20, RLIM_INFINITY};
     CHECK(setrlimit(RLIMIT_STACK, &stack) == 0);
-    CHECK(setrlimit(is_data ? RLIMIT_DATA : RLIMIT_AS, &limit) == 0);
+    CHECK(is_option || setrlimit(is_data ? RLIMIT_DATA : RLIMIT_AS, &limit) == 0);
     CHECK(setenv("ACRE_TEST_LIMITED", "1", 1) == 0);
     execv("/proc/self/exe", argv);
     CHECKF(false, "exec: errno %d", errno);
@@ -173,9 +175,13 @@ int main(int argc, char **argv) {
     if (getenv("ACRE_TEST_LIMITED") == NULL) start_under_limit(argv);
     process_expect_malloc();
     process_watchdog(200);
-    if (strcmp(argv[2], "single") == 0) run_single();
-    else if (strcmp(argv[2], "threads") == 0) run_threads();
-    else if (strcmp(argv[2], "creation") == 0) run_creation();
-    else CHECKF(false, "unknown variant %s", argv[2]);
+    if (strcmp(argv[2], "single") == 0)
+        run_single();
+    else if (strcmp(argv[2], "threads") == 0)
+        run_threads();
+    else if (strcmp(argv[2], "creation") == 0)
+        run_creation();
+    else
+        CHECKF(false, "unknown variant %s", argv[2]);
     return 0;
 }

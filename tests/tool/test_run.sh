@@ -317,7 +317,7 @@ d["live"]["blocks"], d["live"]["peak"])')" "$wanted"
 }
 
 test_report() {
-    is "report has at most 25 lines" "$(status "$acre" run -- sh -c 'exec env true'; [ "$(lines err)" -le 25 ] && echo yes)" "0
+    is "report has at most 27 lines" "$(status "$acre" run -- sh -c 'exec env true'; [ "$(lines err)" -le 27 ] && echo yes)" "0
 yes"
     has "programs before exec" "$(cat err)" 'before exec +.*env \('
     is "--report: stderr is the command's" "$(status "$acre" run --report report.txt -- sh -c 'echo x >&2'; cat err)" "0
@@ -339,7 +339,7 @@ x"
 test_children() {
     local many='i=0; while [ $i -lt 30 ]; do ./exact return; i=$((i + 1)); done; exec sleep 0'
     is "--children: status" "$(status "$acre" run --children --json children.json -- sh -c "$many")" 0
-    is "--children: at most 25 lines" "$([ "$(lines err)" -le 25 ] && echo yes)" yes
+    is "--children: at most 27 lines" "$([ "$(lines err)" -le 27 ] && echo yes)" yes
     is "--children: eight processes" "$(grep -c 'live; pid' err)" 8
     is "--children: all are counted" \
         "$(json children.json '[(p["calls"]["malloc"], p["live"]["end"]) for p in d["processes"] if p["name"] == "exact"] == [(1000, 60000)] * 30')" True

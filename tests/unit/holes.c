@@ -5,6 +5,7 @@
 #include "heap/recent.h"
 #include "metadata/map.h"
 #include "slab/holes.h"
+#include "span/released.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -157,16 +158,46 @@ static void who_is_inside_keeps_it_open(void **state) {
     acre_gate_open();
 }
 
-/* What goes wrong in the kernel loses nothing, and is not tried for ever. */
+/* What goes wrong in the kernel (pages locked in memory, say) loses nothing, is not tried for ever, and is not
+ * taken for done. */
 static void a_failing_release_is_not_repeated(void **state) {
     (void)state;
+    bool waits = false;
     struct acre_slab *slab = full_slab(6);
     for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
     unit_fault(ACRE_OS_MADVISE, 1, true);
     assert_int_equal(acre_slab_release_holes(slab, true), 0);
     assert_true(unit_fault_end());
-    assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    assert_int_equal(acre_slab_released_pages(slab), 0);
+    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_false(waits);
+    assert_true(acre_slab_release_holes(slab, true) > 0);
     check_contents(slab);
+}
+
+/* When it is empty at last, what was released of it reads as zeros, and the rest does not. */
+static void released_pages_stay_so_in_the_chunk(void **state) {
+    (void)state;
+    struct acre_slab *slab = full_slab(6);
+    struct acre_chunk *chunk = slab->chunk;
+    uintptr_t base = slab->span.base;
+    for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
+    uint64_t released = free_pages_by_hand(slab);
+    assert_true(acre_slab_release_holes(slab, true) > 0);
+    give(block[0]);
+    acre_heap_give_kept(acre_heap_mine());
+    assert_ptr_equal(acre_map_find(base), &chunk->span);
+    uint32_t first = (uint32_t)((base - chunk->span.base) >> acre_page_shift());
+    for (uint32_t page = 0; page < ACRE_GRANULE_BYTES >> acre_page_shift(); page++) {
+        bool is_dirty = chunk->dirty[(first + page) / 64] >> (first + page) % 64 & 1;
+        assert_int_equal(is_dirty, (released >> page & 1) == 0);
+        if (!is_dirty) assert_int_equal(*(char *)acre_run_address(chunk, first + page), 0);
+    }
+    uint64_t before = atomic_load(&acre_released.again_bytes);
+    do slab = slab_of(take(6));
+    while (slab->span.base != base);
+    assert_int_equal(atomic_load(&acre_released.again_bytes) - before,
+                     count_pages(released) * acre_os_page_bytes());
 }
 
 static void all_that_is_free_goes(void **state) {
@@ -193,7 +224,7 @@ int main(void) {
         cmocka_unit_test(finds_the_pages_of_every_class), cmocka_unit_test(pages_wait_for_the_second_look),
         cmocka_unit_test(recent_blocks_keep_their_pages), cmocka_unit_test(the_gate_stops_refills),
         cmocka_unit_test(who_is_inside_keeps_it_open),    cmocka_unit_test(a_failing_release_is_not_repeated),
-        cmocka_unit_test(all_that_is_free_goes),
+        cmocka_unit_test(all_that_is_free_goes),          cmocka_unit_test(released_pages_stay_so_in_the_chunk),
     };
     return cmocka_run_group_tests_name("holes", tests, group_setup, NULL);
 }

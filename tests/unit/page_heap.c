@@ -84,8 +84,10 @@ static void check_large(struct slot *slot) {
 static void give(struct slot *slot) {
     check_mark(slot);
     if (slot->is_span) {
+        acre_lock(&heap.lock);
         acre_page_heap_give_span(&heap, slot->chunk, slot->base, (uint32_t)(slot->bytes / ACRE_GRANULE_BYTES),
-                                 slot->touched_bytes);
+                                 slot->touched_bytes, 0);
+        acre_unlock(&heap.lock);
     } else {
         check_large(slot);
         UNIT_CHECK(acre_page_heap_give_large(&heap, slot->chunk, slot->base) == ACRE_LARGE_FINE);
