@@ -26,6 +26,7 @@ static bool start(void) {
         .from_break = acre_options.source == ACRE_SOURCE_BRK,
         .cache_bytes = acre_min(CACHE_BYTES, memory_limit_bytes() / 16),
         .decay_ms = acre_options.decay_ms,
+        .thp = (enum acre_thp)acre_options.thp,
     };
     acre_source_start(acre_options.limit_bytes == 0 ? SIZE_MAX : acre_options.limit_bytes);
     acre_huge_start(&huge);

@@ -9,7 +9,7 @@ struct acre_arena acre_default_arena;
 
 void acre_arena_start(struct acre_arena *arena, const char *name, const struct acre_options *options) {
     struct acre_page_policy pages = {(enum acre_source)options->source, options->brk_limit_bytes,
-                                     options->huge_pages != 0, options->decay_ms};
+                                     (enum acre_thp)options->thp, options->decay_ms};
     arena->name = name;
     acre_page_heap_start(&arena->pages, &pages);
     acre_depot_start(&arena->depot, &arena->pages);

@@ -160,6 +160,32 @@ void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted) {
     errno = kept;
 }
 
+size_t acre_os_read_file(const char *path, char *text, size_t room_bytes) {
+    size_t length_bytes = 0;
+    int kept = errno, file = open(path, O_RDONLY | O_CLOEXEC);
+    for (ssize_t part = 1; file >= 0 && part > 0 && length_bytes < room_bytes - 1; length_bytes += (size_t)part) {
+        part = read(file, text + length_bytes, room_bytes - 1 - length_bytes);
+        if (part < 0) part = 0;
+    }
+    if (file >= 0) close(file);
+    errno = kept;
+    text[length_bytes] = 0;
+    return length_bytes;
+}
+
+bool acre_os_huge_pages_are_for_all(void) {
+    enum { UNKNOWN, NO, YES };
+    static _Atomic uint32_t known;
+    uint32_t answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == UNKNOWN) {
+        char text[64];
+        acre_os_read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+        answer = strstr(text, "[always]") != NULL ? YES : NO;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == YES;
+}
+
 size_t acre_os_memory_limit_bytes(void) {
     struct rlimit address_space = {RLIM_INFINITY, RLIM_INFINITY}, data = {RLIM_INFINITY, RLIM_INFINITY};
     getrlimit(RLIMIT_AS, &address_space);

@@ -42,6 +42,11 @@ size_t acre_os_resident_bytes(void *start, size_t size_bytes);
 /* Whether the kernel may put huge pages behind these pages: at their first touch, or later by copying. Only advice.
  */
 void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted);
+/* Whether the system gives huge pages to who did not ask as well (its setting for transparent huge pages is always),
+ * as it was when this was first called. */
+bool acre_os_huge_pages_are_for_all(void);
+/* The first bytes of a small file, as text that ends with a 0; how many. 0 as well when it cannot be read. */
+size_t acre_os_read_file(const char *path, char *text, size_t room_bytes);
 /* A shared mapping of a file, for the counting record; NULL when it cannot be had. */
 void *acre_os_map_file(const char *path, size_t size_bytes);
 

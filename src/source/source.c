@@ -166,3 +166,7 @@ void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_byte
     discharge(size_bytes - old_bytes);
     if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
 }
+
+void acre_source_advise_huge_pages(uintptr_t base, size_t size_bytes, bool wanted) {
+    if (wanted || acre_os_huge_pages_are_for_all()) acre_os_advise_huge_pages((void *)base, size_bytes, wanted);
+}

@@ -11,6 +11,12 @@ enum acre_source { /* the order of option `source` */
                    ACRE_SOURCE_MMAP
 };
 
+enum acre_thp { /* the order of option `thp`: transparent huge pages */
+                ACRE_THP_AUTO,
+                ACRE_THP_ALWAYS,
+                ACRE_THP_NEVER
+};
+
 struct acre_extent {
     uintptr_t base;    /* aligned to a granule */
     size_t size_bytes; /* whole granules; 0: nothing */
@@ -36,6 +42,9 @@ bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes);
  */
 uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes);
 void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes);
+
+/* New pages: whether huge ones are to lie behind them. Asked for, or refused where the system gives them to all. */
+void acre_source_advise_huge_pages(uintptr_t base, size_t size_bytes, bool wanted);
 
 /* The most that all these may give out at once, in bytes (SIZE_MAX: no limit), and what they have. */
 void acre_source_start(size_t limit_bytes);

@@ -1,6 +1,6 @@
-/* Huge blocks of the break (source brk): a freed one that is not at the top becomes a hole, whose pages are released
- * and whose addresses wait for another block. Holes are ordered by address and never neighbours. Guarded by the lock
- * of the huge blocks. */
+/* Huge blocks of the break (source brk): a freed one that is not at the top becomes a hole, whose pages are
+ * released and whose addresses wait for another block. Holes are ordered by address and never neighbours. Guarded
+ * by the lock of the huge blocks. */
 #ifndef ACRE_SPAN_BREAK_HOLES_H
 #define ACRE_SPAN_BREAK_HOLES_H
 

@@ -19,6 +19,8 @@
 /* A block that grows by more than this part of itself is copied into pages that are there already, instead of left
  * where it is to fault new ones in: a fault takes longer than the copy of a page (the loop `vectors` shows it). */
 #define COPY_PART 3
+/* Whether huge pages lie behind them is left to the system, unless the option thp says otherwise. */
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 static struct {
     struct acre_lock lock;
@@ -180,6 +182,8 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
     uintptr_t base = acre_source_map(size_bytes, alignment);
     if (base != 0 && acre_map_reserve(base, 1)) {
         note_fresh(size_bytes);
+        if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp != ACRE_THP_AUTO)
+            acre_source_advise_huge_pages(base, size_bytes, huge_blocks.policy.thp == ACRE_THP_ALWAYS);
         acre_decay_note_held(huge_blocks.figures.live_bytes + size_bytes);
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
         return huge;

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "metadata/span.h"
-#include "os/lock.h"
+#include "source/source.h"
 
 enum acre_huge_state { ACRE_HUGE_LIVE = 1, ACRE_HUGE_CACHED = 2 }; /* span.state */
 
@@ -27,6 +27,7 @@ struct acre_huge_policy {
     bool from_break;    /* source brk: blocks come from the break, as far as it can grow */
     size_t cache_bytes; /* the most that the cache may hold */
     uint32_t decay_ms;
+    enum acre_thp thp;
 };
 void acre_huge_start(const struct acre_huge_policy *policy);
 

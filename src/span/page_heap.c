@@ -161,10 +161,27 @@ static size_t break_need(const struct acre_page_heap *heap, size_t least_bytes) 
     return room_bytes < least_bytes ? room_bytes + least_bytes : least_bytes;
 }
 
-static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_t limit_bytes) {
-    size_t held_bytes = acre_source_break_bytes();
+/* Where the break is too short for a huge page, the system is not asked what it would do. */
+static void advise_break(const struct acre_page_heap *heap, struct acre_extent extent) {
+    const struct acre_chunk *last = heap->break_chunk;
+    if (heap->chunk_bytes < HUGE_PAGE_BYTES || last == NULL) return;
+    uintptr_t base = acre_min(extent.base, last->span.base);
+    acre_source_advise_huge_pages(base, extent.base + extent.size_bytes - base,
+                                  heap->policy.thp == ACRE_THP_ALWAYS);
+}
+
+/* A huge page comes at the first touch of its 2 MiB, if these are all there then. */
+static size_t break_step(const struct acre_page_heap *heap, size_t held_bytes) {
     size_t step_bytes = acre_align_down(held_bytes / 4, ACRE_GRANULE_BYTES);
+    const struct acre_chunk *last = heap->break_chunk;
     step_bytes = acre_max(BREAK_STEP_LEAST, acre_min(step_bytes, BREAK_STEP_MOST));
+    if (heap->policy.thp != ACRE_THP_ALWAYS || last == NULL) return step_bytes;
+    uintptr_t top = last->span.base + chunk_bytes(last);
+    return acre_align_up(top + BREAK_STEP_MOST, HUGE_PAGE_BYTES) - top;
+}
+
+static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_t limit_bytes) {
+    size_t held_bytes = acre_source_break_bytes(), step_bytes = break_step(heap, held_bytes);
     least_bytes = break_need(heap, least_bytes);
     if (limit_bytes < held_bytes || limit_bytes - held_bytes < least_bytes) return false;
     step_bytes = acre_max(acre_min(step_bytes, limit_bytes - held_bytes), least_bytes);
@@ -174,12 +191,15 @@ static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_
         acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
         return false;
     }
-    return add_extent(heap, extent);
+    bool added = add_extent(heap, extent);
+    advise_break(heap, extent);
+    return added;
 }
 
 /* Called when what there is has been taken. */
 static bool wants_huge_pages(struct acre_page_heap *heap) {
-    if (!heap->policy.huge_pages || heap->chunk_bytes < HUGE_PAGES_FROM) return false;
+    if (heap->policy.thp == ACRE_THP_ALWAYS) return true;
+    if (heap->policy.thp == ACRE_THP_NEVER || heap->chunk_bytes < HUGE_PAGES_FROM) return false;
     if (heap->huge_chunks_left == 0) {
         const struct acre_chunk *probe = ACRE_CONTAINER_OF(heap->chunks.prev, struct acre_chunk, all_node);
         bool dense = !probe->huge_pages &&
@@ -210,7 +230,7 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
     }
     chunk->huge_pages = huge_pages && size_bytes == ACRE_CHUNK_BYTES;
     chunk->advised = chunk->huge_pages;
-    if (chunk->advised) acre_os_advise_huge_pages((void *)base, size_bytes, true);
+    acre_source_advise_huge_pages(base, size_bytes, chunk->advised);
     add_pages(heap, chunk, base, size_bytes);
     return true;
 }

@@ -14,8 +14,8 @@
 struct acre_page_policy {
     enum acre_source source;
     size_t brk_limit_bytes; /* source auto only */
-    bool huge_pages;        /* behind chunks from mmap, where much is held */
-    uint32_t decay_ms;      /* how long free pages with old data may wait, or ACRE_OPTION_NEVER */
+    enum acre_thp thp;
+    uint32_t decay_ms; /* how long free pages with old data may wait, or ACRE_OPTION_NEVER */
 };
 
 /* What is learned of giving back free pages that hold old data. */

@@ -1,6 +1,9 @@
-/* Huge pages behind big heaps (MiB of small blocks). Variants:
- *   on    a small heap has none, a big one has some behind its chunks from mmap; freed, they are given back
- *   off   huge_pages:off: none, however big */
+/* Huge pages behind heaps, of MiB of small blocks. Variants, by the option thp:
+ *
+ * auto: a small heap has none, whatever the system's setting is; a big one has some behind its chunks from mmap;
+ * freed, they are given back.
+ *
+ * never: none, however big. always: a small heap has some. */
 #include "support/check.h"
 #include "support/process.h"
 
@@ -36,16 +39,6 @@ static bool are_there_any(void) {
     return any;
 }
 
-/* Are they there without advice, nothing follows from their number. */
-static bool are_always(void) {
-    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
-    char line[256] = "";
-    if (file == NULL) return false;
-    bool read = fgets(line, sizeof line, file) != NULL;
-    fclose(file);
-    return read && strstr(line, "[always]") != NULL;
-}
-
 static char **blocks;
 static size_t block_count;
 
@@ -57,7 +50,7 @@ static void grow_to(size_t size_mib) {
     }
 }
 
-static void run_on(void) {
+static void run_auto(void) {
     size_t small_kib, big_kib;
     grow_to(small_mib);
     small_kib = huge_page_kib();
@@ -71,7 +64,12 @@ static void run_on(void) {
     CHECKF(process_resident_bytes() < small_mib * mib, "%zu MiB stay resident", process_resident_bytes() / mib);
 }
 
-static void run_off(void) {
+static void run_always(void) {
+    grow_to(small_mib);
+    CHECKF(huge_page_kib() >= small_mib * 1024 / 2, "only %zu KiB of huge pages", huge_page_kib());
+}
+
+static void run_never(void) {
     grow_to(big_mib);
     CHECKF(huge_page_kib() == 0, "%zu KiB of huge pages", huge_page_kib());
 }
@@ -80,12 +78,18 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     process_expect_malloc();
     process_watchdog(120);
-    if (are_always() || !are_there_any()) SKIP("no huge pages on advice here");
+    if (!are_there_any()) SKIP("no huge pages on advice here");
     blocks = mmap(NULL, big_mib * mib / block_bytes * sizeof *blocks, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(blocks != MAP_FAILED);
-    if (strcmp(argv[1], "on") == 0) run_on();
-    else if (strcmp(argv[1], "off") == 0) run_off();
-    else CHECKF(false, "unknown variant %s", argv[1]);
+    madvise(blocks, big_mib * mib / block_bytes * sizeof *blocks, MADV_NOHUGEPAGE);
+    if (strcmp(argv[1], "auto") == 0)
+        run_auto();
+    else if (strcmp(argv[1], "never") == 0)
+        run_never();
+    else if (strcmp(argv[1], "always") == 0)
+        run_always();
+    else
+        CHECKF(false, "unknown variant %s", argv[1]);
     return 0;
 }

@@ -16,7 +16,7 @@ static struct acre_huge *record_of(uintptr_t block) {
 }
 
 static void start(bool cache, bool from_break) {
-    struct acre_huge_policy policy = {cache, from_break, 32 * MIB, 3600000};
+    struct acre_huge_policy policy = {cache, from_break, 32 * MIB, 3600000, ACRE_THP_AUTO};
     acre_huge_start(&policy);
 }
 

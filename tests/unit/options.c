@@ -26,7 +26,7 @@ static unsigned lines_of(struct reading *reading, const char *text, char *error,
 
 static bool is_default(const struct acre_options *options) {
     return options->source == AUTO && options->brk_limit_bytes == (size_t)64 << 20 &&
-           options->huge_threshold_bytes == (size_t)512 << 10 && options->huge_cache == 1 && options->huge_pages == 1 &&
+           options->huge_threshold_bytes == (size_t)512 << 10 && options->huge_cache == 1 && options->thp == 0 &&
            options->decay_ms == 200;
 }
 
@@ -46,13 +46,13 @@ static void every_kind(void **state) {
     (void)state;
     struct reading reading;
     char error[500];
-    const char *text = "source:mmap,brk_limit:3MiB,huge_threshold:65536,huge_cache:off,huge_pages:off,decay_ms:0";
+    const char *text = "source:mmap,brk_limit:3MiB,huge_threshold:65536,huge_cache:off,thp:never,decay_ms:0";
     assert_int_equal(lines_of(&reading, text, error, sizeof error), 0);
     assert_int_equal(reading.options.source, MMAP);
     assert_int_equal(reading.options.brk_limit_bytes, 3 << 20);
     assert_int_equal(reading.options.huge_threshold_bytes, 65536);
     assert_int_equal(reading.options.huge_cache, 0);
-    assert_int_equal(reading.options.huge_pages, 0);
+    assert_int_equal(reading.options.thp, 2);
     assert_int_equal(reading.options.decay_ms, 0);
     assert_int_equal(lines_of(&reading, "source:auto,source:brk", error, sizeof error), 0);
     assert_int_equal(reading.options.source, BRK);
