@@ -8,6 +8,7 @@
  * It sleeps without a timer when nothing is due. It ends when no thread with a heap is left, since a process whose
  * main thread has called pthread_exit ends with its last thread. */
 #include "api/api.h"
+#include "arena/cgroup.h"
 #include "arena/scavenge.h"
 #include "os/os.h"
 
@@ -25,19 +26,27 @@ extern char __libc_single_threaded __attribute__((weak));
 /* A look costs no more than this part of the time while nothing comes of it. */
 #define LOOK_PART 32
 #define LOOK_MOST_TIMES 4
+#define REST_AT_ONCE_MS 250
 /* Looks in a row without any effect before it sleeps, though something waits that cannot be released. */
 #define VAIN_LOOKS_MOST 4
 
 enum { ABSENT, PRESENT };
 static _Atomic uint32_t state;
 
-static uint32_t tick_ms(void) { return acre_max(acre_options.decay_ms / 2, 1); }
+static uint32_t tick_ms(void) { return acre_max(acre_decay_shorten(acre_options.decay_ms) / 2, 1); }
 
-/* Waits before the next look; a look that took long is not made as often. */
-static void rest(bool any, uint64_t spent_us) {
+static uint64_t rest_ms(bool any, uint64_t spent_us) {
     uint64_t ms = tick_ms(), fair_ms = spent_us * LOOK_PART / 1000;
-    if (!any && fair_ms > ms) ms = acre_min(fair_ms, ms * LOOK_MOST_TIMES);
-    acre_decay_rest((uint32_t)ms);
+    return any ? ms : acre_max(ms, acre_min(fair_ms, ms * LOOK_MOST_TIMES));
+}
+
+/* Waits before the next look; a look that took long is not made as often. Memory may become short meanwhile. */
+static void rest(bool any, uint64_t spent_us) {
+    for (uint64_t waited_ms = 0, left_ms; waited_ms < rest_ms(any, spent_us); waited_ms += left_ms) {
+        left_ms = acre_min(rest_ms(any, spent_us) - waited_ms, REST_AT_ONCE_MS);
+        acre_decay_rest((uint32_t)left_ms);
+        acre_cgroup_look();
+    }
 }
 
 /* Who is last to leave says so after it left: what is forgotten here is seen there. */

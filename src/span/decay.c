@@ -13,6 +13,11 @@ void acre_decay_note_held(size_t held_bytes) {
     atomic_store_explicit(&acre_decay.asked, 1, memory_order_relaxed);
 }
 
+uint32_t acre_decay_shorten(uint32_t ms) {
+    uint32_t percent = atomic_load_explicit(&acre_decay.pressure_percent, memory_order_relaxed);
+    return percent == 0 ? ms : (uint32_t)((uint64_t)ms * (100 - acre_min(percent, 100u)) / 100);
+}
+
 void acre_decay_wake(void) {
     atomic_store(&acre_decay.noted, 1);
     if (atomic_load(&acre_decay.asleep) != 0) acre_os_wake(&acre_decay.noted);

@@ -8,10 +8,11 @@
 #include "base/base.h"
 
 struct acre_decay {
-    _Atomic uint32_t noted;  /* something may be due by and by */
-    _Atomic uint32_t asleep; /* the scavenger sleeps on `noted` */
-    _Atomic uint32_t hurry;  /* it is not to rest */
-    _Atomic uint32_t enough; /* is held for a scavenger to be worth its thread */
+    _Atomic uint32_t noted;            /* something may be due by and by */
+    _Atomic uint32_t asleep;           /* the scavenger sleeps on `noted` */
+    _Atomic uint32_t hurry;            /* it is not to rest */
+    _Atomic uint32_t pressure_percent; /* of the waiting time is not to be waited, since memory is short */
+    _Atomic uint32_t enough;           /* is held for a scavenger to be worth its thread */
     _Atomic uint32_t
         asked;            /* more was taken: whether to start one is to be looked at, where malloc holds no lock */
     void (*answer)(void); /* by this, which the layer that has threads sets before there is any */
@@ -28,6 +29,9 @@ ACRE_INLINE void acre_decay_answer(void) {
     atomic_store_explicit(&acre_decay.asked, 0, memory_order_relaxed);
     if (acre_decay.answer != NULL) acre_decay.answer();
 }
+
+/* How long free memory may wait, where option decay_ms says `ms`. */
+uint32_t acre_decay_shorten(uint32_t ms);
 
 /* Any thread, with any lock held. */
 ACRE_INLINE void acre_decay_note(void) {

@@ -92,7 +92,7 @@ static bool decay_locked(bool all) {
     if (huge_blocks.cache.count == 0) return any;
     if (!all) {
         now_ms = acre_os_clock_ms();
-        before_ms = now_ms - acre_min(now_ms, huge_blocks.policy.decay_ms);
+        before_ms = now_ms - acre_min(now_ms, acre_decay_shorten(huge_blocks.policy.decay_ms));
     }
     for (struct acre_huge *oldest; (oldest = acre_huge_cache_oldest(&huge_blocks.cache, before_ms)) != NULL;
          any = true)

@@ -493,7 +493,7 @@ static void look_now_and_then(struct acre_page_heap *heap) {
     if (decay_ms == ACRE_OPTION_NEVER) return;
     acre_decay_note();
     uint64_t now_ms = acre_os_clock_ms();
-    if (now_ms - heap->looked_ms < decay_ms) return;
+    if (now_ms - heap->looked_ms < acre_decay_shorten(decay_ms)) return;
     heap->looked_ms = now_ms;
     for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
