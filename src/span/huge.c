@@ -19,6 +19,11 @@
 /* A block that grows by more than this part of itself is copied into pages that are there already, instead of left
  * where it is to fault new ones in: a fault takes longer than the copy of a page (the loop `vectors` shows it). */
 #define COPY_PART 3
+/* Unmapping a block between two others makes one mapping two, of which the kernel allows 65,530 to a process
+ * (vm.max_map_count). Where so many blocks are live, the pages of a freed one are released and its addresses wait
+ * for another one; when there are fewer, they are unmapped by and by. */
+#define LIVE_MANY 8192u
+#define VACANT_AT_ONCE 64
 /* Whether huge pages lie behind them is left to the system, unless the option thp says otherwise. */
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
@@ -27,7 +32,7 @@ static struct {
     struct acre_huge_policy policy;
     struct acre_node live;
     struct acre_huge_cache cache;
-    struct acre_node holes;
+    struct acre_vacant holes /* of the break */, vacant /* the others */;
     uint32_t mappings; /* the number of the last one */
     unsigned frees_in_row;
     size_t fresh_bytes;
@@ -42,7 +47,7 @@ void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
     acre_list_start(&huge_blocks.live);
     acre_huge_cache_start(&huge_blocks.cache);
-    acre_list_start(&huge_blocks.holes);
+    huge_blocks.holes = huge_blocks.vacant = (struct acre_vacant){NULL, 0, 0};
 }
 
 bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == ACRE_HUGE_LIVE; }
@@ -73,22 +78,36 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
     acre_map_set(base, 1, &huge->span);
 }
 
+static bool are_many_live(void) { return huge_blocks.figures.live_blocks > LIVE_MANY; }
+
+static void unmap_vacant(size_t most) {
+    for (struct acre_huge *huge; most > 0 && (huge = acre_vacant_highest(&huge_blocks.vacant)) != NULL; most--) {
+        acre_vacant_remove(&huge_blocks.vacant, huge);
+        acre_source_unmap(huge->span.base, huge->mapped_bytes);
+        acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    }
+}
+
 /* The map's entry goes first: the address may be somebody else's as soon as it is unmapped. */
 static void unmap(struct acre_huge *huge) {
     huge->span.state = 0;
     acre_map_set(huge->span.base, 1, NULL);
     if (huge->from_break) {
         acre_break_hole_make(&huge_blocks.holes, huge);
-        return;
+    } else if (are_many_live() && acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
+        acre_released_note(ACRE_RELEASED_PAGES, huge->mapped_bytes);
+        acre_vacant_put(&huge_blocks.vacant, huge);
+    } else {
+        acre_source_unmap(huge->span.base, huge->mapped_bytes);
+        acre_released_note(ACRE_RELEASED_MAPPINGS, huge->mapped_bytes);
+        acre_metadata_give(ACRE_RECORD_HUGE, huge);
     }
-    acre_source_unmap(huge->span.base, huge->mapped_bytes);
-    acre_released_note(ACRE_RELEASED_MAPPINGS, huge->mapped_bytes);
-    acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
 static bool decay_locked(bool all) {
     bool any = all && acre_break_hole_lower(&huge_blocks.holes);
     uint64_t before_ms = UINT64_MAX, now_ms;
+    if (!are_many_live()) unmap_vacant(all ? SIZE_MAX : VACANT_AT_ONCE);
     if (huge_blocks.cache.count == 0) return any;
     if (!all) {
         now_ms = acre_os_clock_ms();
@@ -120,7 +139,8 @@ static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
     uintptr_t old = huge->span.base, base = old;
     size_t old_bytes = huge->mapped_bytes;
     if (!acre_source_resize(old, old_bytes, mapped_bytes)) {
-        if (mapped_bytes < old_bytes) return false;
+        if (mapped_bytes < old_bytes || are_many_live())
+            return false; /* what was moved stays a mapping of its own */
         base = acre_source_map_beside(mapped_bytes, old_bytes);
         if (base == 0) return false;
         if (!acre_map_reserve(base, 1)) {
@@ -156,19 +176,37 @@ static struct acre_huge *use_again(size_t size_bytes, size_t alignment, size_t *
     return NULL;
 }
 
-static struct acre_huge *map_from_break(struct acre_huge *huge, size_t size_bytes) {
+/* Whether a place was found for the new record. It is NULL afterwards where the map has no memory to lead there:
+ * then the record is that of the place again. */
+static bool map_from_break(struct acre_huge **huge, size_t size_bytes) {
     uintptr_t base = acre_break_hole_take(&huge_blocks.holes, size_bytes);
-    if (base == 0) return NULL;
-    huge->from_break = true;
-    huge->span.base = base;
-    huge->mapped_bytes = size_bytes;
-    if (!acre_map_reserve(base, 1)) {
-        acre_break_hole_make(&huge_blocks.holes, huge);
-        return NULL;
+    if (base == 0) return false;
+    if (acre_map_reserve(base, 1)) {
+        acre_huge_describe(*huge, base, size_bytes, 0);
+        (*huge)->from_break = true;
+        return true;
     }
-    acre_huge_describe(huge, base, size_bytes, 0);
-    huge->from_break = true;
-    return huge;
+    (*huge)->span.base = base;
+    (*huge)->mapped_bytes = size_bytes;
+    acre_break_hole_make(&huge_blocks.holes, *huge);
+    *huge = NULL;
+    return true;
+}
+
+/* Likewise. */
+static bool map_vacant(struct acre_huge **huge, size_t size_bytes) {
+    uintptr_t base = acre_vacant_take(&huge_blocks.vacant, size_bytes);
+    if (base == 0) return false;
+    if (acre_map_reserve(base, 1)) {
+        acre_released_used_again(size_bytes);
+        acre_huge_describe(*huge, base, size_bytes, ++huge_blocks.mappings);
+        return true;
+    }
+    (*huge)->span.base = base;
+    (*huge)->mapped_bytes = size_bytes;
+    acre_vacant_put(&huge_blocks.vacant, *huge);
+    *huge = NULL;
+    return true;
 }
 
 static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
@@ -176,9 +214,10 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
     if (huge == NULL) return NULL;
     if (huge_blocks.policy.from_break && alignment <= ACRE_GRANULE_BYTES) {
         *dirty_bytes = size_bytes; /* a hole's pages may have stayed */
-        if (map_from_break(huge, acre_align_up(size_bytes, ACRE_GRANULE_BYTES)) != NULL) return huge;
+        if (map_from_break(&huge, acre_align_up(size_bytes, ACRE_GRANULE_BYTES))) return huge;
     }
     *dirty_bytes = 0;
+    if (alignment <= acre_os_page_bytes() && map_vacant(&huge, size_bytes)) return huge;
     uintptr_t base = acre_source_map(size_bytes, alignment);
     if (base != 0 && acre_map_reserve(base, 1)) {
         note_fresh(size_bytes);
@@ -258,10 +297,19 @@ bool acre_huge_give(struct acre_huge *huge) {
     return live;
 }
 
+/* Keeps the addresses, which would leave a gap. */
+static bool release_tail(struct acre_huge *huge, size_t kept_bytes) {
+    size_t tail_bytes = huge->mapped_bytes - kept_bytes;
+    if (acre_os_release((void *)(huge->span.base + kept_bytes), tail_bytes))
+        acre_released_note(ACRE_RELEASED_PAGES, tail_bytes);
+    return true;
+}
+
 static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
     /* Moving the break's pages would leave a hole in its mapping. */
     if (huge->from_break) return mapped_bytes <= huge->mapped_bytes && mapped_bytes >= huge->mapped_bytes / 2;
     if (mapped_bytes == huge->mapped_bytes) return true;
+    if (mapped_bytes < huge->mapped_bytes && are_many_live()) return release_tail(huge, mapped_bytes);
     if (mapped_bytes > huge->mapped_bytes + huge->mapped_bytes / COPY_PART &&
         acre_huge_cache_has(&huge_blocks.cache, mapped_bytes))
         return false;

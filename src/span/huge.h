@@ -19,7 +19,13 @@ struct acre_huge {
     uint64_t freed_ms; /* when it came into the cache */
     uint32_t mapping;  /* the same number: parts of what one call of mmap gave, which mremap takes as one */
     bool from_break;
-    struct acre_node node;
+    union {
+        struct acre_node node; /* of a live one, or of one in the cache */
+        struct {               /* of a vacant one: vacant.h */
+            struct acre_huge *low, *high;
+            size_t longest_bytes;
+        };
+    };
 };
 
 struct acre_huge_policy {
