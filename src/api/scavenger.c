@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -81,7 +82,21 @@ static void *scavenge(void *unused) {
     return NULL;
 }
 
-static size_t stack_bytes(void) { return acre_max(STACK_BYTES, (size_t)sysconf(_SC_THREAD_STACK_MIN)); }
+/* libc puts a thread's copy of all thread-local variables on its stack. */
+static int add_tls(struct dl_phdr_info *object, size_t info_bytes, void *sum_bytes) {
+    (void)info_bytes;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type == PT_TLS) *(size_t *)sum_bytes += segment->p_memsz + segment->p_align;
+    }
+    return 0;
+}
+
+static size_t stack_bytes(void) {
+    size_t tls_bytes = 0;
+    dl_iterate_phdr(add_tls, &tls_bytes);
+    return acre_max(STACK_BYTES, (size_t)sysconf(_SC_THREAD_STACK_MIN)) + tls_bytes;
+}
 
 static bool start(void) {
     pthread_attr_t attributes;

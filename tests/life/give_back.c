@@ -32,6 +32,8 @@
 enum { THREADS = 4, KEPT_PART = 100, CLUSTER = 4096 };
 static const size_t mib = 1 << 20;
 static size_t page_bytes;
+/* More than the scavenger's stack would be without it: libc puts every thread's there. */
+static __thread volatile char thread_local_bytes[100 << 10];
 
 enum survivors { RANDOM, CLUSTERED, NONE };
 
@@ -364,6 +366,7 @@ int main(int count, char **arguments) {
     process_expect_malloc();
     process_watchdog(240);
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    thread_local_bytes[0] = 1;
     if (strcmp(variant, "idle-random") == 0)
         run_idle(RANDOM);
     else if (strcmp(variant, "idle-clustered") == 0)
