@@ -2,6 +2,7 @@
 
 #include "heap/gate.h"
 #include "metadata/map.h"
+#include "metadata/metadata.h"
 #include "os/os.h"
 #include "slab/holes.h"
 #include "span/huge.h"
@@ -86,10 +87,18 @@ static bool look_at_chunks(struct acre_arena *arena, struct visit *visit) {
     return visits != ACRE_VISITS_BUSY;
 }
 
+/* What is left of the slabs that went. */
+static void look_at_records(struct visit *visit) {
+    size_t bytes = acre_metadata_look(visit->all, &visit->done.waits);
+    acre_released_note(ACRE_RELEASED_PAGES, bytes);
+    visit->done.any |= bytes > 0;
+}
+
 struct acre_scavenged acre_scavenge_due(struct acre_arena *arena) {
     struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0, false}, false, false};
     acre_lock(&lock);
     if (!look_at_chunks(arena, &visit)) visit.done.waits = visit.done.busy = true;
+    look_at_records(&visit);
     acre_unlock(&lock);
     return visit.done;
 }
@@ -99,6 +108,7 @@ struct acre_scavenged acre_scavenge_all(struct acre_arena *arena, size_t pad_byt
     for (int tries = 0; tries < TRIES_MOST; tries++) {
         acre_lock(&lock);
         bool done = look_at_chunks(arena, &visit);
+        look_at_records(&visit);
         acre_unlock(&lock);
         if (done) break;
         acre_os_sleep_us(PAUSE_US);

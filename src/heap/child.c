@@ -57,7 +57,7 @@ static void find_orphan(struct acre_chunk *chunk, uint32_t index, uint32_t pages
     struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
     if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
     struct acre_slab *slab = (struct acre_slab *)span;
-    atomic_store(&slab->queued, 0); /* somebody may have been about to put it on a queue */
+    atomic_store(&slab->queued, ACRE_ALIVE); /* somebody may have been about to put it on a queue */
     if (!is_orphan(slab)) return;
     slab->chunk = chunk;
     acre_list_push_back(&left->orphans, &slab->node);

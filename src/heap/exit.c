@@ -35,7 +35,7 @@ static bool give_up_full(struct acre_heap *heap, struct acre_slab *slab) {
     acre_heap_forget(heap, slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
-    if (atomic_load(&slab->queued) == 0) return true;
+    if (!acre_slab_is_queued(slab)) return true;
     if (!atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) return true;
     if (acre_slab_collect(slab) != 0) return false;
     atomic_store(owner, ACRE_OWNER_NONE); /* queued still: whoever takes it off its queue adopts it */

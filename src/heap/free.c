@@ -17,7 +17,7 @@ void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab) {
     acre_heap_forget(heap, slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
-    if (atomic_load(&slab->queued) == 0) return;
+    if (!acre_slab_is_queued(slab)) return;
     if (atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) acre_heap_adopted(heap, slab);
 }
 

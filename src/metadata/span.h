@@ -13,8 +13,8 @@ enum acre_span_kind {
 };
 
 struct acre_span {
-    /* Small slabs only: who may free into it without a lock (thread pointer), or one of the two below. For all
-     * other kinds it stays ACRE_OWNER_NONE, which sends free to its slow path. */
+    /* Small slabs only: who may free into it without a lock (thread pointer), or one of those below. For all other
+     * kinds it is no thread pointer, which sends free to its slow path. */
     _Atomic uintptr_t owner;
     /* Frees by the owner until something is to be done about the slab (see slab/slab.h). */
     int32_t countdown;
@@ -25,8 +25,9 @@ struct acre_span {
     uintptr_t base; /* first address */
 };
 
-#define ACRE_OWNER_NONE ((uintptr_t)0)   /* anybody may adopt it */
+/* The first is 0 since the page of a record that describes nothing may have been given back. */
+#define ACRE_OWNER_GONE ((uintptr_t)0)   /* describes nothing now: a late look at it must not adopt it */
 #define ACRE_OWNER_SHARED ((uintptr_t)1) /* on a depot's list: adopted under the depot's lock */
-#define ACRE_OWNER_GONE ((uintptr_t)2)   /* describes nothing now: a late look at it must not adopt it */
+#define ACRE_OWNER_NONE ((uintptr_t)2)   /* anybody may adopt it */
 
 #endif

@@ -53,7 +53,7 @@ enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_sla
     enum acre_depot_answer answer = ACRE_DEPOT_NOT_SHARED;
     acre_lock(&depot->lock);
     if (atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED) {
-        if (number == ACRE_NO_BLOCK || atomic_load_explicit(&slab->queued, memory_order_relaxed) != 0)
+        if (number == ACRE_NO_BLOCK || acre_slab_is_queued(slab))
             slab->free_at_arm += (int32_t)acre_slab_collect(slab);
         if (number != ACRE_NO_BLOCK) {
             acre_slab_set_free(slab, number);

@@ -58,7 +58,7 @@ uint64_t acre_slab_free_pages(struct acre_slab *slab) {
 /* Whether there is nothing new since the last look, and nothing was left to do then. */
 static bool is_settled(struct acre_slab *slab, const struct acre_holes *holes) {
     return slab->was_looked_at && holes->free_blocks == acre_slab_free_now(slab) &&
-           (holes->idle & ~holes->released) == 0 && atomic_load_explicit(&slab->queued, memory_order_relaxed) == 0;
+           (holes->idle & ~holes->released) == 0 && !acre_slab_is_queued(slab);
 }
 
 /* Forgets what holds no more if blocks were handed out since the last look. Only then is was_looked_at set, and

@@ -25,17 +25,19 @@ ACRE_INLINE unsigned acre_class_of(size_t size_bytes) {
 extern const uint32_t acre_class_table[ACRE_CLASSES];
 ACRE_INLINE size_t acre_class_bytes(unsigned size_class) { return acre_class_table[size_class]; }
 
-ACRE_INLINE bool acre_class_is_small(unsigned size_class) { return acre_class_bytes(size_class) <= ACRE_SMALL_MOST; }
+ACRE_INLINE bool acre_class_is_small(unsigned size_class) {
+    return acre_class_bytes(size_class) <= ACRE_SMALL_MOST;
+}
 /* What a bit of a slab's bitmap stands for. */
 ACRE_INLINE size_t acre_class_unit_bytes(unsigned size_class) {
     return acre_class_is_small(size_class) ? ACRE_ALIGNMENT : acre_class_bytes(size_class);
 }
 uint32_t acre_class_granules(unsigned size_class); /* of its slabs */
 
-/* What to ask for instead of size_bytes, so that every block of the class has the alignment (a power of two, at most a
- * granule). Blocks lie at multiples of their size, slabs at a granule. Between two powers of two the sizes of classes
- * are the multiples of one spacing, itself a power of two. So where the alignment is less than that spacing, every
- * class has it, and where it is not, a multiple of the alignment is itself the size of a class. */
+/* What to ask for instead of size_bytes, so that every block of the class has the alignment (a power of two, at
+ * most a granule). Blocks lie at multiples of their size, slabs at a granule. Between two powers of two the sizes
+ * of classes are the multiples of one spacing, itself a power of two. So where the alignment is less than that
+ * spacing, every class has it, and where it is not, a multiple of the alignment is itself the size of a class. */
 ACRE_INLINE size_t acre_class_aligned(size_t size_bytes, size_t alignment) {
     return acre_align_up(acre_max(size_bytes, 1), alignment);
 }

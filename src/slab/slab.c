@@ -3,6 +3,7 @@
 #include "metadata/metadata.h"
 #include "os/os.h"
 #include "os/report.h"
+#include "span/decay.h"
 #include "span/released.h"
 
 #include <string.h>
@@ -76,11 +77,14 @@ struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_c
     }
     slab->chunk = place.chunk;
     slab->zero = place.dirty == 0;
-    atomic_store(&slab->queued, 0);
+    atomic_store(&slab->queued, ACRE_ALIVE);
     return slab;
 }
 
-static void bury(struct acre_slab *slab) { acre_metadata_give(record_kind(slab), slab); }
+static void bury(struct acre_slab *slab) {
+    acre_metadata_give(record_kind(slab), slab);
+    acre_decay_note(); /* its page may be due by and by */
+}
 
 void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
@@ -94,11 +98,11 @@ void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab) {
     if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
     atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
     /* If it is queued, the record is another's from here on. */
-    if ((atomic_fetch_or(&slab->queued, ACRE_BURIED) & ACRE_QUEUED) == 0) bury(slab);
+    if ((atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_ALIVE) & ACRE_QUEUED) == 0) bury(slab);
 }
 
 bool acre_slab_unqueue(struct acre_slab *slab) {
-    bool dead = (atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_QUEUED) & ACRE_BURIED) != 0;
+    bool dead = (atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_QUEUED) & ACRE_ALIVE) == 0;
     if (dead) bury(slab);
     return !dead;
 }

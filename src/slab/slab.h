@@ -23,7 +23,8 @@
  *
  * A thread that frees into somebody else's slab still looks at the record after its bits are set, when the owner
  * may have collected them and done away with the slab. So records keep their kind for ever, a dead one has owner
- * GONE, and `queued` decides by single atomic steps who buries it. */
+ * GONE, and `queued` decides by single atomic steps who buries it. A record whose page was given back meanwhile
+ * reads as zeros, which says the same: owner GONE, not alive, not queued. */
 #ifndef ACRE_SLAB_SLAB_H
 #define ACRE_SLAB_SLAB_H
 
@@ -47,7 +48,7 @@ enum acre_slab_state {
 /* Bits of `queued` */
 enum {
     ACRE_QUEUED = 1, /* on a heap's queue */
-    ACRE_BURIED = 2  /* destroyed: whoever finds or leaves it off the queue gives the record back */
+    ACRE_ALIVE = 2 /* until it is destroyed: then whoever finds or leaves it off the queue gives the record back */
 };
 
 struct acre_heap;
@@ -96,8 +97,11 @@ void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab);
 bool acre_slab_unqueue(struct acre_slab *slab);
 /* After a remote free: true when the caller is to put it on the heap's queue. */
 ACRE_INLINE bool acre_slab_must_queue(struct acre_slab *slab) {
-    uint32_t idle = 0;
-    return atomic_compare_exchange_strong(&slab->queued, &idle, ACRE_QUEUED);
+    uint32_t idle = ACRE_ALIVE;
+    return atomic_compare_exchange_strong(&slab->queued, &idle, ACRE_ALIVE | ACRE_QUEUED);
+}
+ACRE_INLINE bool acre_slab_is_queued(struct acre_slab *slab) {
+    return (atomic_load(&slab->queued) & ACRE_QUEUED) != 0;
 }
 
 ACRE_INLINE bool acre_slab_is_small(const struct acre_slab *slab) { return slab->span.kind == ACRE_SPAN_SMALL; }

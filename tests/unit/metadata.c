@@ -2,6 +2,7 @@
 
 #include "metadata/map.h"
 #include "metadata/metadata.h"
+#include "os/os.h"
 
 #include <string.h>
 
@@ -27,21 +28,87 @@ static void distinct_and_aligned(void **state) {
     assert_true(acre_metadata_bytes() - before_bytes >= (size_t)RECORDS * RECORD_BYTES);
 }
 
+/* What a process starts with lies outside of blocks, and each kind's last one given is the next one taken. */
+static void early_ones(void **state) {
+    (void)state;
+    acre_metadata_give(ACRE_RECORD_HUGE, record[10]);
+    acre_metadata_give(ACRE_RECORD_HUGE, record[20]);
+    assert_ptr_equal(acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES), record[20]);
+    assert_ptr_equal(acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES), record[10]);
+}
+
 /* Kinds do not mix, and a record is as it was left but for its third word. */
 static void reuse(void **state) {
     (void)state;
+    char *low = record[RECORDS - 30], *high = record[RECORDS - 10];
+    acre_metadata_give(ACRE_RECORD_HUGE, high);
+    acre_metadata_give(ACRE_RECORD_HUGE, low);
     size_t before_bytes = acre_metadata_bytes();
-    acre_metadata_give(ACRE_RECORD_HUGE, record[10]);
-    acre_metadata_give(ACRE_RECORD_HUGE, record[20]);
     char *other = acre_metadata_take(ACRE_RECORD_CHUNK, 64);
-    assert_true(other != record[10] && other != record[20]);
-    assert_int_equal(acre_metadata_bytes(), before_bytes + 64);
-    assert_ptr_equal(acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES), record[20]);
-    assert_ptr_equal(acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES), record[10]);
+    assert_true(other != high && other != low);
+    assert_int_equal(acre_metadata_bytes(), before_bytes + acre_os_page_bytes());
+    assert_ptr_equal(acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES),
+                     low); /* the lowest, to keep others empty */
+    assert_ptr_equal(acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES), high);
     for (unsigned byte = 0; byte < RECORD_BYTES; byte++) {
-        if (byte < 16 || byte >= 24) assert_int_equal(record[10][byte], 11);
+        if (byte < 16 || byte >= 24) assert_int_equal((unsigned char)high[byte], (RECORDS - 10) % 255 + 1);
     }
-    assert_int_equal(acre_metadata_bytes(), before_bytes + 64);
+    assert_int_equal(acre_metadata_bytes(), before_bytes + acre_os_page_bytes());
+}
+
+static void check_those_in_use(void) {
+    for (unsigned i = 0; i < RECORDS; i++) {
+        for (unsigned byte = 0; record[i] != NULL && byte < RECORD_BYTES; byte++) {
+            if (byte < 16 || byte >= 24) assert_int_equal((unsigned char)record[i][byte], i % 255 + 1);
+        }
+    }
+}
+
+/* Pages without a record go back at the second look, and read as zeros. */
+static void unused_pages_go(void **state) {
+    (void)state;
+    bool waits = false;
+    size_t before_bytes = acre_metadata_bytes(), page_bytes = acre_os_page_bytes();
+    assert_int_equal(acre_metadata_look(false, &waits), 0);
+    assert_false(waits);
+    for (unsigned i = RECORDS / 2; i < RECORDS; i++) {
+        if (i % 400 == 0) continue;
+        acre_metadata_give(ACRE_RECORD_HUGE, record[i]);
+        record[i] = NULL;
+    }
+    assert_int_equal(acre_metadata_look(false, &waits), 0);
+    assert_true(waits);
+    assert_int_equal(acre_metadata_bytes(), before_bytes);
+    waits = false;
+    size_t bytes = acre_metadata_look(false, &waits);
+    assert_false(waits);
+    assert_int_equal(bytes % page_bytes, 0);
+    assert_true(bytes >= (size_t)RECORDS / 2 * RECORD_BYTES * 8 / 10);
+    assert_int_equal(acre_metadata_bytes(), before_bytes - bytes);
+    assert_int_equal(acre_metadata_look(true, &waits), 0);
+    check_those_in_use();
+    for (unsigned i = RECORDS / 2; i < RECORDS; i++) {
+        if (record[i] != NULL) continue;
+        record[i] = acre_metadata_take(ACRE_RECORD_HUGE, RECORD_BYTES);
+        memset(record[i], (int)(i % 255) + 1, RECORD_BYTES);
+    }
+    check_those_in_use();
+    assert_int_equal(acre_metadata_bytes(), before_bytes);
+}
+
+static void what_is_locked_stays(void **state) {
+    (void)state;
+    bool waits = false;
+    for (unsigned i = RECORDS / 2; i < RECORDS; i++) acre_metadata_give(ACRE_RECORD_HUGE, record[i]);
+    size_t before_bytes = acre_metadata_bytes();
+    unit_fault(ACRE_OS_MADVISE, 1, true);
+    assert_int_equal(acre_metadata_look(true, &waits), 0);
+    assert_true(unit_fault_end());
+    assert_true(waits);
+    assert_int_equal(acre_metadata_bytes(), before_bytes);
+    assert_true(acre_metadata_look(true, &waits) > 0);
+    for (unsigned i = RECORDS / 2; i < RECORDS; i++) record[i] = NULL;
+    check_those_in_use();
 }
 
 static void out_of_memory(void **state) {
@@ -55,14 +122,18 @@ static void out_of_memory(void **state) {
 
 #define HIGH ((UINT64_C(1) << ACRE_ADDRESS_BITS) - ACRE_GRANULE_BYTES)
 static const uint64_t places[] = {
-    ACRE_GRANULE_BYTES, (UINT64_C(1) << 30) - ACRE_GRANULE_BYTES, (UINT64_C(1) << 32) - ACRE_GRANULE_BYTES,
-    (UINT64_C(1) << 46) + 5 * ACRE_GRANULE_BYTES, HIGH - 2 * ACRE_GRANULE_BYTES,
+    ACRE_GRANULE_BYTES,
+    (UINT64_C(1) << 30) - ACRE_GRANULE_BYTES,
+    (UINT64_C(1) << 32) - ACRE_GRANULE_BYTES,
+    (UINT64_C(1) << 46) + 5 * ACRE_GRANULE_BYTES,
+    HIGH - 2 * ACRE_GRANULE_BYTES,
 };
 #define PLACES (sizeof places / sizeof places[0])
 
 static void unknown_addresses(void **state) {
     (void)state;
-    static const uint64_t addresses[] = {0, 1, 4096, HIGH, HIGH + ACRE_GRANULE_BYTES, UINT64_C(1) << 56, UINT64_MAX};
+    static const uint64_t addresses[] = {0,         1, 4096, HIGH, HIGH + ACRE_GRANULE_BYTES, UINT64_C(1) << 56,
+                                         UINT64_MAX};
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++)
         assert_ptr_equal(acre_map_find(addresses[i]), &acre_map_nothing);
     for (size_t i = 0; i < PLACES; i++) assert_ptr_equal(acre_map_find(places[i]), &acre_map_nothing);
@@ -112,9 +183,15 @@ static void before_start(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distinct_and_aligned), cmocka_unit_test(reuse),
-        cmocka_unit_test(out_of_memory),        cmocka_unit_test(before_start),
-        cmocka_unit_test(unknown_addresses),    cmocka_unit_test(set_and_find),
+        cmocka_unit_test(distinct_and_aligned),
+        cmocka_unit_test(early_ones),
+        cmocka_unit_test(reuse),
+        cmocka_unit_test(unused_pages_go),
+        cmocka_unit_test(what_is_locked_stays),
+        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(before_start),
+        cmocka_unit_test(unknown_addresses),
+        cmocka_unit_test(set_and_find),
         cmocka_unit_test(reserve_fails),
     };
     return cmocka_run_group_tests_name("metadata", tests, NULL, NULL);
