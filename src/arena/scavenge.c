@@ -1,6 +1,7 @@
 #include "arena/scavenge.h"
 
 #include "heap/gate.h"
+#include "heap/recent.h"
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
@@ -40,7 +41,7 @@ static bool look(struct acre_page_heap *heap, struct acre_chunk *chunk, void *co
     bool waits = false;
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
         struct acre_slab *slab = slab_at(chunk, index);
-        if (slab != NULL) due += visit->all ? 1 : acre_slab_look(slab, &waits);
+        if (slab != NULL) due += visit->all ? 1 : acre_slab_look(slab, acre_recent_read, &waits);
     }
     chunk->has_holes = due > 0 && (visit->all || acre_page_heap_may_release(chunk, due + chunk->free_pages));
     visit->done.waits |= waits;
@@ -57,7 +58,7 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
     acre_page_heap_stop_huge_pages(heap, chunk);
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
         struct acre_slab *slab = slab_at(chunk, index);
-        if (slab != NULL) bytes += acre_slab_release_holes(slab, visit->all);
+        if (slab != NULL) bytes += acre_slab_release_holes(slab, acre_recent_read, visit->all);
     }
     acre_released_note(ACRE_RELEASED_HOLES, bytes);
     visit->done.any |= bytes > 0;

@@ -30,6 +30,13 @@
 #define ACRE_ADDRESS_BITS 48
 #endif
 
+/* Whether a thread's stores become visible to others in the order in which it makes them. */
+#if defined(__x86_64__)
+#define ACRE_STORES_ARRIVE_IN_ORDER true
+#else
+#define ACRE_STORES_ARRIVE_IN_ORDER false
+#endif
+
 _Static_assert(sizeof(void *) == 8, "acre needs 64-bit pointers");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "slab bitmaps are read in two word sizes");
 

@@ -59,6 +59,7 @@ static void free_as_owner(struct acre_heap *heap, struct acre_slab *slab, uintpt
         acre_recent_put(&heap->recent[slab->span.size_class], slab, address))
         return;
     acre_slab_set_free(slab, checked_number(slab, address));
+    atomic_signal_fence(memory_order_release); /* who reads the countdown and then bits finds those it knows of */
     if (--slab->span.countdown == 0) acre_heap_countdown(slab);
 }
 

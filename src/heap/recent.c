@@ -17,7 +17,8 @@ void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
     struct acre_recent *recent = &heap->recent[size_class];
     struct acre_recent_entry **entries = &heap->recent_entries[size_class];
     /* A new record is zero, and this kind is never given back. */
-    if (*entries == NULL) *entries = acre_metadata_take(ACRE_RECORD_RECENT, (1 + ACRE_RECENT_MOST) * sizeof **entries);
+    if (*entries == NULL)
+        *entries = acre_metadata_take(ACRE_RECORD_RECENT, (1 + ACRE_RECENT_MOST) * sizeof **entries);
     if (*entries == NULL) return;
     recent->top = *entries;
     recent->last = recent->top + ACRE_RECENT_MOST;
@@ -49,6 +50,8 @@ bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab) {
     return is_kept;
 }
 
+_Static_assert(ACRE_RECENT_MOST <= ACRE_SLAB_RECENT_MOST, "who reads a stack has room for it");
+
 static bool is_of(const struct acre_recent_entry *entry, const struct acre_slab *slab) {
     return entry->block - slab->span.base < slab->end_bytes;
 }
@@ -68,6 +71,7 @@ uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab) {
             *++to = *from;
     }
     recent->top = to;
+    atomic_signal_fence(memory_order_release); /* what the countdown knows of is on the stack no more */
     slab->span.countdown -= (int32_t)count;
     return count;
 }
@@ -80,10 +84,24 @@ uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab 
     return count;
 }
 
+/* Heaps and their stacks are never given back: what is read may be old, but it is there. */
+uint32_t acre_recent_read(const struct acre_slab *slab, uintptr_t block[ACRE_SLAB_RECENT_MOST]) {
+    const struct acre_heap *heap = atomic_load_explicit(&slab->heap, memory_order_relaxed);
+    const struct acre_recent_entry *floor = heap->recent_entries[slab->span.size_class];
+    const struct acre_recent_entry *top =
+        __atomic_load_n(&heap->recent[slab->span.size_class].top, __ATOMIC_ACQUIRE);
+    uint32_t count = 0;
+    if (floor == NULL || top == &acre_recent_floor) return 0;
+    for (const struct acre_recent_entry *entry = floor + 1; entry <= top; entry++) {
+        uintptr_t found = __atomic_load_n(&entry->block, __ATOMIC_RELAXED);
+        if (found - slab->span.base < slab->end_bytes) block[count++] = found;
+    }
+    return count;
+}
+
 void acre_recent_drop(struct acre_heap *heap) {
     for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
-        if (acre_recent_is_kept(heap, size_class))
-            heap->recent[size_class].top = heap->recent_entries[size_class];
+        if (acre_recent_is_kept(heap, size_class)) heap->recent[size_class].top = heap->recent_entries[size_class];
     }
 }
 

@@ -14,6 +14,7 @@
 #define ACRE_HEAP_RECENT_H
 
 #include "heap/heap.h"
+#include "slab/holes.h"
 
 /* The floor of the classes that keep none. */
 extern struct acre_recent_entry acre_recent_floor;
@@ -39,6 +40,9 @@ bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab);
 uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab);
 /* How many blocks of the slab are recent. */
 uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab *slab);
+/* Another thread, with the page heap locked so that the slab stays: which blocks of it are recent now, as far as
+ * can be seen. */
+acre_slab_recent acre_recent_read;
 /* All of a heap whose thread a fork took away. */
 void acre_recent_drop(struct acre_heap *heap);
 

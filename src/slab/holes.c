@@ -3,6 +3,8 @@
 #include "os/os.h"
 #include "span/released.h"
 
+#include <string.h>
+
 static bool keeps_recent(const struct acre_slab *slab) {
     return __atomic_load_n(&slab->keeps_recent, __ATOMIC_ACQUIRE);
 }
@@ -11,11 +13,60 @@ static size_t span_bytes(const struct acre_slab *slab) {
     return acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
 }
 
-/* Blocks whose frees by others were not collected yet are free, too. They go from `remote` to `bits`, which are
- * read first: one on its way counts as live. */
-static void copy_bits(struct acre_slab *slab, uint64_t *bits) {
+static void copy_bits(const struct acre_slab *slab, uint64_t *bits) {
     for (uint32_t word = 0; word < slab->words; word++)
         bits[word] = __atomic_load_n(&slab->bits[word], __ATOMIC_ACQUIRE);
+}
+
+static uint32_t count_set(const uint64_t *bits, uint32_t words) {
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < words; word++) count += acre_count_bits(bits[word]);
+    return count;
+}
+
+/* What the owner knows of how many are free. It sets these one after the other, to a higher free_at_arm each time.
+ */
+struct known {
+    int32_t free_at_arm, armed, countdown;
+    bool is_current;
+};
+
+static struct known read_known(const struct acre_slab *slab) {
+    struct known known;
+    known.is_current = __atomic_load_n(&slab->span.state, __ATOMIC_ACQUIRE) == ACRE_SLAB_CURRENT;
+    known.free_at_arm = __atomic_load_n(&slab->free_at_arm, __ATOMIC_ACQUIRE);
+    known.armed = __atomic_load_n(&slab->armed, __ATOMIC_ACQUIRE);
+    known.countdown = __atomic_load_n(&slab->span.countdown, __ATOMIC_ACQUIRE);
+    return known;
+}
+
+static bool are_same(const struct known *a, const struct known *b) {
+    return a->free_at_arm == b->free_at_arm && a->armed == b->armed && a->countdown == b->countdown &&
+           !a->is_current && !b->is_current;
+}
+
+/* Of a slab that keeps recent blocks: the bits of those that are none; no bits at all when that cannot be told now.
+ */
+static void copy_bits_of_others(struct acre_slab *slab, acre_slab_recent *recent, uint64_t *bits) {
+    uintptr_t block[ACRE_SLAB_RECENT_MOST];
+    uint32_t blocks_behind_fresh = (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
+    struct known before = read_known(slab);
+    uint32_t count = recent(slab, block);
+    copy_bits(slab, bits);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t bit = (block[i] - slab->span.base) / ACRE_ALIGNMENT;
+        bits[bit / 64] &= ~(UINT64_C(1) << bit % 64);
+    }
+    struct known after = read_known(slab);
+    uint32_t known_free = (uint32_t)(before.free_at_arm + before.armed - before.countdown);
+    bool can_be_told = ACRE_STORES_ARRIVE_IN_ORDER && are_same(&before, &after) &&
+                       count_set(bits, slab->words) + blocks_behind_fresh == known_free;
+    if (!can_be_told) memset(bits, 0, slab->words * sizeof bits[0]);
+}
+
+/* Blocks whose frees by others were not collected yet are free, too. They go from `remote` to `bits`, which are
+ * read first: one on its way counts as live. */
+static void add_remote(struct acre_slab *slab, uint64_t *bits) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     for (uint32_t word = 0; remote != NULL && word < acre_slab_remote_words(slab); word++) {
         uint64_t blocks = atomic_load_explicit(&remote[word], memory_order_relaxed);
@@ -38,12 +89,16 @@ static bool any_live(const struct acre_slab *slab, const uint64_t *bits, uint32_
     return false;
 }
 
-uint64_t acre_slab_free_pages(struct acre_slab *slab) {
+uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) {
     uint64_t bits[ACRE_SMALL_WORDS], free_pages = 0;
     size_t page_bytes = acre_os_page_bytes(), block_bytes = acre_slab_block_bytes(slab);
     uint32_t fresh_bytes = __atomic_load_n(&slab->fresh_bytes, __ATOMIC_ACQUIRE);
     uint32_t handed_out = (uint32_t)(fresh_bytes / block_bytes);
-    copy_bits(slab, bits);
+    if (keeps_recent(slab))
+        copy_bits_of_others(slab, recent, bits);
+    else
+        copy_bits(slab, bits);
+    add_remote(slab, bits);
     for (size_t page = 0; page < span_bytes(slab) / page_bytes; page++) {
         size_t from = page * page_bytes, to = from + page_bytes;
         bool is_fresh = from >= fresh_bytes;
@@ -67,7 +122,7 @@ static bool is_settled(struct acre_slab *slab, const struct acre_holes *holes) {
 static uint64_t begin_look(struct acre_slab *slab, struct acre_holes *holes) {
     if (slab->was_looked_at) return 0;
     uint64_t released = holes->released;
-    holes->idle = holes->released = 0;
+    holes->idle = holes->due = holes->released = 0;
     slab->was_looked_at = true;
     return released;
 }
@@ -75,17 +130,17 @@ static uint64_t begin_look(struct acre_slab *slab, struct acre_holes *holes) {
 /* What was released and is not free any more was used again, at the least. */
 static void note_used(uint64_t pages) { acre_released_used_again(acre_count_bits(pages) * acre_os_page_bytes()); }
 
-uint32_t acre_slab_look(struct acre_slab *slab, bool *waits) {
+uint32_t acre_slab_look(struct acre_slab *slab, acre_slab_recent *recent, bool *waits) {
     struct acre_holes *holes = acre_slab_holes(slab);
-    if (keeps_recent(slab) || is_settled(slab, holes)) return 0;
+    if (is_settled(slab, holes)) return 0;
     uint64_t before = begin_look(slab, holes);
     holes->free_blocks = acre_slab_free_now(slab);
-    uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & holes->idle & ~holes->released;
+    uint64_t free_pages = acre_slab_free_pages(slab, recent), unreleased = free_pages & ~holes->released;
     note_used(before & ~free_pages);
-    if (due != 0) return acre_count_bits(due);
+    *waits |= (unreleased & ~holes->idle) != 0;
+    holes->due = unreleased & holes->idle;
     holes->idle = free_pages;
-    *waits |= (free_pages & ~holes->released) != 0;
-    return 0;
+    return acre_count_bits(holes->due);
 }
 
 /* Returns the pages that could be given back. */
@@ -103,14 +158,13 @@ static uint64_t release(struct acre_slab *slab, uint64_t due) {
     return done;
 }
 
-size_t acre_slab_release_holes(struct acre_slab *slab, bool all) {
+size_t acre_slab_release_holes(struct acre_slab *slab, acre_slab_recent *recent, bool all) {
     struct acre_holes *holes = acre_slab_holes(slab);
-    if (keeps_recent(slab)) return 0;
     uint64_t before = begin_look(slab, holes);
     holes->free_blocks = acre_slab_free_now(slab);
-    uint64_t free_pages = acre_slab_free_pages(slab), due = free_pages & ~holes->released;
+    uint64_t free_pages = acre_slab_free_pages(slab, recent), due = free_pages & ~holes->released;
     note_used(before & ~free_pages);
-    if (!all) due &= holes->idle;
+    if (!all) due &= holes->due;
     uint64_t done = release(slab, due);
     holes->idle = free_pages & ~(due & ~done); /* what is locked in memory is not tried again at the next look */
     holes->released |= done;

@@ -6,17 +6,23 @@
  * shared one). Then a block that is seen free stays free: its owner's frees only set bits, and nothing of acre's
  * lies in it.
  *
+ * But for recent blocks (heap/recent.h), which have their bits and which the owner hands out all the same. In a
+ * slab that keeps some, what others freed and the owner has not collected is free; and so are those with a bit that
+ * are not on the owner's stack, if they are as many as the countdown, read before, says: it knows of no recent one
+ * (tests/model/recent.py). That holds where the owner's stores arrive in their order.
+ *
  * idle:     pages that were free at the last look, since when no block of the slab was handed out
+ * due:      those of them that had been idle before it
  * released: those of them that were given back
- * Both hold only while slab->was_looked_at, which a refill clears. */
+ * All hold only while slab->was_looked_at, which a refill clears. */
 #ifndef ACRE_SLAB_HOLES_H
 #define ACRE_SLAB_HOLES_H
 
 #include "slab/slab.h"
 
 struct acre_holes {
-    uint64_t idle, released; /* a bit for each page of the span */
-    uint32_t free_blocks;    /* at the last look, by the slab's count */
+    uint64_t idle, due, released; /* a bit for each page of the span */
+    uint32_t free_blocks;         /* at the last look, by the slab's count */
 };
 
 /* Bytes of a slab's record, which ends with its holes. */
@@ -27,16 +33,21 @@ ACRE_INLINE struct acre_holes *acre_slab_holes(struct acre_slab *slab) {
     return (struct acre_holes *)(void *)&slab->bits[slab->words];
 }
 
+/* Reads which blocks of the slab are recent ones of its owner, while that goes on: their addresses, and how many.
+ */
+#define ACRE_SLAB_RECENT_MOST 32u
+typedef uint32_t acre_slab_recent(const struct acre_slab *slab, uintptr_t block[ACRE_SLAB_RECENT_MOST]);
+
 /* The pages that no live block lies on, as far as can be seen now. Fresh pages that were never touched are none. */
-uint64_t acre_slab_free_pages(struct acre_slab *slab);
+uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent);
 
 /* Looks: how many pages are due, being free now and at the last look; or else, through *waits, whether some are
  * free and may be due at the next one. */
-uint32_t acre_slab_look(struct acre_slab *slab, bool *waits);
+uint32_t acre_slab_look(struct acre_slab *slab, acre_slab_recent *recent, bool *waits);
 
 /* Nobody hands out blocks of it. Releases pages that are due, or, if `all`, every one that is free; how many bytes.
  */
-size_t acre_slab_release_holes(struct acre_slab *slab, bool all);
+size_t acre_slab_release_holes(struct acre_slab *slab, acre_slab_recent *recent, bool all);
 
 /* The pages of it that were given back and not used since; with the page heap locked. */
 uint64_t acre_slab_released_pages(struct acre_slab *slab);

@@ -77,12 +77,12 @@ static void finds_the_pages_of_every_class(void **state) {
             while (acre_slab_is_free(slab, number));
             give(block[number]);
             if (freed % 16 == 0 || slab->total - freed < 40)
-                assert_int_equal(acre_slab_free_pages(slab), free_pages_by_hand(slab));
+                assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), free_pages_by_hand(slab));
         }
-        size_t bytes = acre_slab_release_holes(slab, true);
+        size_t bytes = acre_slab_release_holes(slab, acre_recent_read, true);
         assert_int_equal(bytes, count_pages(free_pages_by_hand(slab)) * acre_os_page_bytes());
         check_contents(slab);
-        assert_int_equal(acre_slab_release_holes(slab, true), 0);
+        assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true), 0);
     }
 }
 
@@ -94,35 +94,83 @@ static void pages_wait_for_the_second_look(void **state) {
     for (uint32_t number = 64; number < slab->total; number++) give(block[number]); /* but for the first page */
     uint64_t free_pages = free_pages_by_hand(slab);
     assert_int_equal(count_pages(free_pages), 15);
-    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 0);
     assert_true(waits);
-    assert_int_equal(acre_slab_look(slab, &waits), 15);
-    assert_int_equal(acre_slab_release_holes(slab, false), 15 * acre_os_page_bytes());
+    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 15);
+    assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, false), 15 * acre_os_page_bytes());
     waits = false;
-    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 0);
     assert_false(waits);
     check_contents(slab);
     while (slab_of(take(4)) != slab) { /* it is in use again */
     }
     assert_false(slab->was_looked_at);
-    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 0);
     assert_true(waits);
-    assert_true(acre_slab_look(slab, &waits) > 0);
+    assert_true(acre_slab_look(slab, acre_recent_read, &waits) > 0);
+}
+
+/* Without the pages that a recent block lies on, by looking at the stack. */
+static uint64_t pages_without_recent(const struct acre_slab *slab) {
+    const struct acre_recent *recent = &acre_heap_mine()->recent[slab->span.size_class];
+    size_t page_bytes = acre_os_page_bytes(), block_bytes = acre_slab_block_bytes(slab);
+    uint64_t pages = ~UINT64_C(0);
+    for (const struct acre_recent_entry *entry = recent->top; entry->block != 0; entry--) {
+        uintptr_t from = entry->block - slab->span.base;
+        if (from >= slab->end_bytes) continue;
+        for (size_t page = from / page_bytes; page <= (from + block_bytes - 1) / page_bytes; page++)
+            pages &= ~(UINT64_C(1) << page);
+    }
+    return pages;
 }
 
 static void recent_blocks_keep_their_pages(void **state) {
     (void)state;
     acre_recent_start(acre_heap_mine(), 5);
     struct acre_slab *slab = full_slab(5);
-    bool waits = false;
     for (uint32_t number = 0; number < slab->total / 2; number++) give(block[number]);
     assert_true(slab->keeps_recent);
-    assert_int_equal(acre_slab_look(slab, &waits), 0);
-    assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    assert_true(acre_recent_count(acre_heap_mine(), slab) == ACRE_RECENT_MOST);
+    uint64_t free_pages = free_pages_by_hand(slab) & pages_without_recent(slab);
+    assert_true(count_pages(free_pages) >= 6);
+    assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), free_pages);
+    assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true),
+                     count_pages(free_pages) * acre_os_page_bytes());
+    slab->span.countdown++; /* the owner is in the middle of something: nothing can be told */
+    assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), 0);
+    slab->span.countdown--;
     for (uint32_t number = slab->total / 2; number + 20 < slab->total; number++) give(block[number]);
     assert_false(slab->keeps_recent); /* nearly empty */
-    assert_true(acre_slab_release_holes(slab, true) > 0);
+    assert_true(acre_slab_release_holes(slab, acre_recent_read, true) > 0);
     check_contents(slab);
+    acre_recent_stop(acre_heap_mine(), 5);
+}
+
+static void *give_most(void *slab) {
+    for (uint32_t number = 100; number < ((struct acre_slab *)slab)->total; number++) give(block[number]);
+    acre_remote_flush(acre_heap_mine());
+    return NULL;
+}
+
+/* What others freed is free, whatever the owner has on its stack and has not collected. */
+static void frees_by_others_beside_recent_blocks(void **state) {
+    (void)state;
+    pthread_t thread;
+    acre_recent_start(acre_heap_mine(), 5);
+    struct acre_slab *slab = full_slab(5);
+    for (uint32_t number = 0; number < 90; number++) give(block[number]);
+    assert_true(slab->keeps_recent);
+    assert_int_equal(pthread_create(&thread, NULL, give_most, slab), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    slab->span.countdown++; /* so these alone */
+    size_t bytes = acre_slab_release_holes(slab, acre_recent_read, true);
+    slab->span.countdown--;
+    size_t kept_pages = 100 * acre_slab_block_bytes(slab) / acre_os_page_bytes() + 1;
+    assert_int_equal(bytes, ACRE_GRANULE_BYTES - kept_pages * acre_os_page_bytes());
+    for (uint32_t number = 90; number < 100; number++)
+        for (size_t at = 0; at < acre_slab_block_bytes(slab); at++)
+            assert_int_equal(block[number][at], number % 255 + 1);
+    acre_remote_drain(acre_heap_mine());
     acre_recent_stop(acre_heap_mine(), 5);
 }
 
@@ -166,12 +214,12 @@ static void a_failing_release_is_not_repeated(void **state) {
     struct acre_slab *slab = full_slab(6);
     for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
     unit_fault(ACRE_OS_MADVISE, 1, true);
-    assert_int_equal(acre_slab_release_holes(slab, true), 0);
+    assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true), 0);
     assert_true(unit_fault_end());
     assert_int_equal(acre_slab_released_pages(slab), 0);
-    assert_int_equal(acre_slab_look(slab, &waits), 0);
+    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 0);
     assert_false(waits);
-    assert_true(acre_slab_release_holes(slab, true) > 0);
+    assert_true(acre_slab_release_holes(slab, acre_recent_read, true) > 0);
     check_contents(slab);
 }
 
@@ -183,7 +231,7 @@ static void released_pages_stay_so_in_the_chunk(void **state) {
     uintptr_t base = slab->span.base;
     for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
     uint64_t released = free_pages_by_hand(slab);
-    assert_true(acre_slab_release_holes(slab, true) > 0);
+    assert_true(acre_slab_release_holes(slab, acre_recent_read, true) > 0);
     give(block[0]);
     acre_heap_give_kept(acre_heap_mine());
     assert_ptr_equal(acre_map_find(base), &chunk->span);
@@ -221,10 +269,15 @@ static int group_setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_pages_of_every_class), cmocka_unit_test(pages_wait_for_the_second_look),
-        cmocka_unit_test(recent_blocks_keep_their_pages), cmocka_unit_test(the_gate_stops_refills),
-        cmocka_unit_test(who_is_inside_keeps_it_open),    cmocka_unit_test(a_failing_release_is_not_repeated),
-        cmocka_unit_test(all_that_is_free_goes),          cmocka_unit_test(released_pages_stay_so_in_the_chunk),
+        cmocka_unit_test(finds_the_pages_of_every_class),
+        cmocka_unit_test(pages_wait_for_the_second_look),
+        cmocka_unit_test(recent_blocks_keep_their_pages),
+        cmocka_unit_test(frees_by_others_beside_recent_blocks),
+        cmocka_unit_test(the_gate_stops_refills),
+        cmocka_unit_test(who_is_inside_keeps_it_open),
+        cmocka_unit_test(a_failing_release_is_not_repeated),
+        cmocka_unit_test(all_that_is_free_goes),
+        cmocka_unit_test(released_pages_stay_so_in_the_chunk),
     };
     return cmocka_run_group_tests_name("holes", tests, group_setup, NULL);
 }
