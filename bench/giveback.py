@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What goes back to Linux, and when: resident memory of programs that sleep after a peak, come in waves, or let one
-block grow, on acre, glibc and the peers, interleaved in one run. See README.md."""
+block grow, redis and python among them, on acre, glibc and the peers, interleaved in one run. See README.md."""
 import argparse
 import csv
 import os
@@ -12,7 +12,8 @@ sys.dont_write_bytecode = True  # the repository stays clean
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from suite import allocators, command, measure, over_time, resident, scaling, tables, workloads  # noqa: E402
+from suite import (  # noqa: E402
+    allocators, command, long_lived, measure, over_time, resident, scaling, tables, workloads)
 from suite.paths import built  # noqa: E402
 
 COPYING_TIMES = 3  # an allocator that copies has a block twice, and may keep a third
@@ -23,7 +24,7 @@ def parse_arguments():
     command.add_allocator_options(parser)
     parser.add_argument("--rounds", type=int, default=1, help="how often everything runs (default %(default)s)")
     parser.add_argument("--mib", type=int, default=1024,
-                        help="live at the most, MiB; half of it in sawtooth (default %(default)s)")
+                        help="live at the most, MiB; half of it in sawtooth, redis and python (default %(default)s)")
     parser.add_argument("--only", default="", metavar="REGEX", help="only cases whose name matches (idle/random)")
     parser.add_argument("--csv", metavar="FILE", help="raw samples (default: bench-giveback.csv in the build folder)")
     parser.add_argument("--svg", metavar="FILE",
@@ -39,7 +40,18 @@ def parse_arguments():
 
 
 def choose(options):
-    return command.matching(options.only, resident.CASES, lambda case: case.name)
+    return command.matching(options.only, resident.CASES + long_lived.CASES, lambda case: case.name)
+
+
+def present(cases):
+    """Without those whose program is not installed, which are named."""
+    wanted = [case.probe() for case in cases if case in long_lived.CASES]
+    missing = workloads.missing_packages(wanted)
+    for package, names in missing.items():
+        print(f"bench: without {', '.join(names)}: apt-get install {package}", file=sys.stderr)
+    absent = {name for names in missing.values() for name in names}
+    left = [case for case in cases if case.name not in absent]
+    return left or sys.exit("bench: nothing is left to run")
 
 
 def must_have_memory(options):
@@ -51,8 +63,9 @@ def must_have_memory(options):
 class Results:
     """samples: {(case, allocator): {round: Run}}; calls: {allocator: how many for each 100 times}"""
 
-    def __init__(self, cases, chosen, samples, failed, calls):
-        self.cases, self.allocators, self.samples, self.failed, self.calls = cases, chosen, samples, failed, calls
+    def __init__(self, cases, jobs, chosen, samples, failed, calls):
+        self.cases, self.workloads, self.allocators = cases, jobs, chosen
+        self.samples, self.failed, self.calls = samples, failed, calls
 
     def names(self):
         return [a.name for a in self.allocators]
@@ -72,8 +85,19 @@ def check(bench, cases, program, chosen, progress):
     return {**failed, **{(case.name, name): why for (_, name), why in failed.items() for case in cases}}
 
 
+def check_programs(bench, cases, jobs, chosen, failed, progress):
+    """Each whole program by itself, in small: it may bring a malloc of its own, or start without the preload."""
+    sound = [a for a in chosen if (resident.CHECK.name, a.name) not in failed]
+    for case, job in zip(cases, jobs):
+        if case in long_lived.CASES:
+            probe = case.probe()
+            failed.update(measure.check_all(bench, [probe], sound, progress))
+            job.own_malloc = probe.own_malloc
+
+
 def run(options, work):
-    place, cases = workloads.Place(work, built(options.build, "acre-bench-load"), ""), choose(options)
+    place = workloads.Place(work, built(options.build, "acre-bench-load"), os.path.join(HERE, "programs"))
+    cases = present(choose(options))
     program = built(options.build, "acre-bench-giveback")
     everyone, missing_peers = allocators.gather(options, work, place.load_program, background=True)
     command.say_missing(missing_peers)
@@ -83,16 +107,18 @@ def run(options, work):
     bench = resident.WatchedBench(built(options.build, "acre-bench-launch"), place)
     tracer = command.find_tracer(work) if resident.LOOP in cases else None
     print(command.header(options.rounds, bench, chosen))
-    print(f"live at the most: {options.mib} MiB, {resident.sawtooth_mib(options.mib)} in sawtooth", flush=True)
-    once = 1 + (2 * resident.COUNTED_RUNS if tracer else 0)
+    print(f"live at the most: {options.mib} MiB, {resident.half_of(options.mib)} in sawtooth, redis and python",
+          flush=True)
+    jobs = [case.workload(program, options.mib) for case in cases]
+    once = 1 + len([case for case in cases if case in long_lived.CASES]) + (2 * resident.COUNTED_RUNS if tracer else 0)
     progress = measure.Progress((len(cases) * options.rounds + once) * len(chosen))
     failed, calls = check(bench, cases, program, chosen, progress), {}
+    check_programs(bench, cases, jobs, chosen, failed, progress)
     if tracer:
         calls, why = resident.count_calls(bench, program, chosen, failed, progress, tracer)
         failed.update({("loop, its system calls", name): reason for name, reason in why.items()})
-    samples = measure.all_rounds(bench, [case.workload(program, options.mib) for case in cases], chosen, options.rounds,
-                                 failed, progress)
-    return Results(cases, chosen, samples, failed, calls)
+    samples = measure.all_rounds(bench, jobs, chosen, options.rounds, failed, progress)
+    return Results(cases, jobs, chosen, samples, failed, calls)
 
 
 # ---- what it prints and writes
@@ -117,13 +143,14 @@ def table(results, case):
 
 
 LEGEND = ["", f"*: within {resident.FLOOR_TIMES} of the floor and {resident.FLOOR_MORE} MiB; floor: the pages that the "
-          "survivors touch, what was resident at the start, the program's own tables",
+          "survivors touch, what was resident at the start, the program's own tables;",
+          "   of redis and python: what was resident at the start",
           "returned: what malloc_trim said; -: it has none of its own",
           "±: half the width of the middle half of the rounds (of fewer than four: of all)"]
 
 
 def report(results):
-    lines = [line for case in results.cases for line in table(results, case)]
+    lines = [line for case in results.cases for line in table(results, case)] + tables.own_mallocs(results)
     unchecked = {name for case, name in results.failed if case == resident.CHECK.name}  # said once, not for each case
     reasons = sorted((case, name, why) for (case, name), why in results.failed.items()
                      if case == resident.CHECK.name or name not in unchecked)

@@ -89,7 +89,7 @@ class Bench:
             process.communicate()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise Failure(f"stopped after {error.timeout} s") from error
-            if isinstance(error, (subprocess.CalledProcessError, TimeoutError)):
+            if isinstance(error, (subprocess.CalledProcessError, TimeoutError, ConnectionError)):
                 raise Failure(f"its client gave up: {error}") from error
             raise
         sample = parse_sample(answer) if process.returncode == 0 else None

@@ -1,7 +1,7 @@
 """Resident memory over time as SVG, for giveback.py: a panel for a case, a line per allocator."""
 import math
 
-from suite import svg
+from suite import long_lived, svg
 from suite.allocators import ACRE
 from suite.axes import Axes, scale_of
 from suite.resident import IDLE, MIB, SAWTOOTH, floor_mib
@@ -9,8 +9,10 @@ from suite.resident import IDLE, MIB, SAWTOOTH, floor_mib
 WIDTH, HEIGHT = 860, 300
 LEFT, RIGHT, ABOVE, BELOW = 52, 110, 64, 46
 HEAD, FOOT = 30, 26
-# A case, the mark that is at 0 s, from when and to when: of idle the end of the build, and not the end of the threads.
-DRAWN = [(IDLE, "freed", -0.5, 5.5), (SAWTOOTH, "started", 0, math.inf)]
+# A case, the mark that is at 0 s, from when and to when: of idle the end of the build, and not the end of the threads;
+# of programs, which take longer to free, more of what is before.
+DRAWN = [(IDLE, "freed", -0.5, 5.5), (SAWTOOTH, "started", 0, math.inf),
+         *((case, "freed", -1.5, 5.5) for case in long_lived.CASES)]
 
 
 class Panel(Axes):
@@ -39,7 +41,7 @@ class Panel(Axes):
 
     def floor(self):
         """The lowest: they differ by what a library itself has resident."""
-        if self.case is not IDLE:
+        if self.case is SAWTOOTH:
             return []
         y = self.y(min(floor_mib(run) for run in self.runs.values()))
         return [svg.line(self.left, y, self.left + self.width, y, svg.INK, 1, ' stroke-dasharray="4 3"'),

@@ -14,6 +14,7 @@ from suite.workloads import Workload
 
 MIB = 1 << 20
 WATCH_S = 0.01
+MARKS = "marks"  # a run's, in the work folder
 IDLE_MS = [100, 500, 1000, 5000]  # after the last free
 FLOOR_TIMES, FLOOR_MORE = 1.05, 4  # "at the floor": within this factor, and so many MiB
 
@@ -102,7 +103,7 @@ class WatchedBench(Bench):
     limit_s = 600  # in realloc, an allocator that copies has gigabytes times a thousand to move
 
     def run(self, workload, allocator, output=None, *more, **named):
-        output = output or os.path.join(self.place.work, "marks")
+        output = output or os.path.join(self.place.work, MARKS)
         if os.path.exists(output):
             os.unlink(output)  # the number in it is of a process that is gone
         with Watch(output) as watch:
@@ -173,15 +174,16 @@ def peak_of_final(run):
     return run.cost.peak * 1024 / run.mark("grown").values["live_bytes"]
 
 
-def sawtooth_mib(mib):
+def half_of(mib):
     return max(mib // 2, 1)
 
 
 CPU = Row("CPU, s", lambda run: run.cost.cpu, 2)
+FLOOR = Row("floor", floor_mib)
 FAULTS = Row("minor faults", lambda run: run.cost.minor, 0)
 IDLE_ROWS = [Row("before", after("built", 0)),
              *(Row(f"+{ms / 1000:g} s", after("freed", ms), starred=True) for ms in IDLE_MS),
-             Row("floor", floor_mib), CPU]
+             FLOOR, CPU]
 
 
 def idle(pattern, what):
@@ -191,7 +193,7 @@ def idle(pattern, what):
 
 IDLE = idle("random", "all but 1 % of their blocks at random")
 SAWTOOTH = Case("sawtooth", "sawtooth: grows and shrinks once a second", "resident bytes for each live byte",
-                lambda mib: ["sawtooth", "--mib", sawtooth_mib(mib)],
+                lambda mib: ["sawtooth", "--mib", half_of(mib)],
                 [Row("at peaks", for_each_live_byte("peak"), 2), Row("in troughs", for_each_live_byte("trough"), 2),
                  Row("floor in troughs", floor_for_each_live_byte, 2), CPU, FAULTS])
 LOOP = Case("loop", "loop: 100,000 times 8 MiB, taken and freed, and then sleep", "resident MiB", lambda mib: ["loop"],
@@ -204,7 +206,7 @@ CASES = [
          lambda mib: ["trim", "--mib", mib],
          [Row("before", after("built", 0)),
           Row("right after", lambda run: run.resident_after(run.mark("trimmed").at_ms) / MIB, starred=True),
-          Row("floor", floor_mib), Row("returned", returned, 0), Row("took, ms", of_mark("trimmed", "took_ms"), 0)]),
+          FLOOR, Row("returned", returned, 0), Row("took, ms", of_mark("trimmed", "took_ms"), 0)]),
     SAWTOOTH,
     Case("realloc", "realloc: one block grows by 1 MiB at a time", "faults, bytes",
          lambda mib: ["realloc", "--mib", mib],
