@@ -28,6 +28,8 @@ extern char __libc_single_threaded __attribute__((weak));
 #define LOOK_PART 32
 #define LOOK_MOST_TIMES 4
 #define REST_AT_ONCE_MS 250
+/* Between two looks it rests for this part of what is usual at the least. */
+#define REST_LEAST_PART 4
 /* Looks in a row without any effect before it sleeps, though something waits that cannot be released. */
 #define VAIN_LOOKS_MOST 4
 
@@ -36,16 +38,28 @@ static _Atomic uint32_t state;
 
 static uint32_t tick_ms(void) { return acre_max(acre_decay_shorten(acre_options.decay_ms) / 2, 1); }
 
-static uint64_t rest_ms(bool any, uint64_t spent_us) {
-    uint64_t ms = tick_ms(), fair_ms = spent_us * LOOK_PART / 1000;
-    return any ? ms : acre_max(ms, acre_min(fair_ms, ms * LOOK_MOST_TIMES));
+struct look {
+    uint64_t began_ms, began_us; /* by the clock; of the thread's own time */
+    uint64_t spent_us;
+    bool any; /* something came of it */
+};
+
+/* From the beginning of the look to that of the next. */
+static uint64_t period_ms(const struct look *look) {
+    uint64_t ms = tick_ms(), fair_ms = look->spent_us * LOOK_PART / 1000;
+    return look->any ? ms : acre_max(ms, acre_min(fair_ms, ms * LOOK_MOST_TIMES));
 }
 
-/* Waits before the next look; a look that took long is not made as often. Memory may become short meanwhile. */
-static void rest(bool any, uint64_t spent_us) {
-    for (uint64_t waited_ms = 0, left_ms; waited_ms < rest_ms(any, spent_us); waited_ms += left_ms) {
-        left_ms = acre_min(rest_ms(any, spent_us) - waited_ms, REST_AT_ONCE_MS);
+/* Waits before the next look; one that took long and came to nothing is not made as often. Memory may become short
+ * meanwhile. */
+static void rest(const struct look *look) {
+    uint64_t passed_ms = acre_os_clock_ms() - look->began_ms, least_ms = acre_max(tick_ms() / REST_LEAST_PART, 1);
+    for (uint64_t rested_ms = 0, left_ms; passed_ms < period_ms(look) || rested_ms < least_ms;
+         rested_ms += left_ms) {
+        left_ms = passed_ms < period_ms(look) ? period_ms(look) - passed_ms : 0;
+        left_ms = acre_min(acre_max(left_ms, least_ms), REST_AT_ONCE_MS);
         acre_decay_rest((uint32_t)left_ms);
+        passed_ms += left_ms;
         acre_cgroup_look();
     }
 }
@@ -59,12 +73,14 @@ static bool is_needed(void) {
 static void look_while_needed(void) {
     for (unsigned vain_looks = 0; is_needed();) {
         if (acre_decay_look()) vain_looks = 0;
-        uint64_t start_us = acre_os_thread_us();
+        struct look look = {acre_os_clock_ms(), acre_os_thread_us(), 0, false};
         struct acre_scavenged done = acre_scavenge_due(&acre_default_arena);
+        look.spent_us = acre_os_thread_us() - look.began_us;
+        look.any = done.any;
         bool noted = atomic_load(&acre_decay.noted) != 0;
         vain_looks = done.any || done.busy ? 0 : vain_looks + 1;
         if (noted || done.any || (done.waits && vain_looks < VAIN_LOOKS_MOST))
-            rest(done.any, acre_os_thread_us() - start_us);
+            rest(&look);
         else
             acre_decay_sleep();
     }
