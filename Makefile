@@ -46,7 +46,7 @@ bench-scale:
 	python3 bench/scale.py --build build
 
 bench-giveback:
-	@packaging/need.sh $(needs_build) $(needs_peers)
+	@packaging/need.sh $(needs_build) $(needs_peers) redis-server
 	@$(MAKE) --no-print-directory build-release
 	python3 bench/giveback.py --build build
 
