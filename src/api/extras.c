@@ -6,6 +6,7 @@
 #include "os/report.h"
 #include "os/os.h"
 #include "span/huge.h"
+#include "span/released.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -105,6 +106,8 @@ ACRE_PUBLIC void malloc_stats(void) {
     write_line("retained      %zu bytes at most\n", figures.retained_bytes);
     write_line("  in slabs    %zu bytes\n", figures.free_slab_bytes);
     write_line("  huge cache  %zu bytes\n", figures.cached_bytes);
+    write_line("released      %zu bytes so far, %zu of them in use again\n", (size_t)acre_released_bytes(),
+               (size_t)atomic_load_explicit(&acre_released.again_bytes, memory_order_relaxed));
     write_line("metadata      %zu bytes\n", figures.metadata_bytes);
 }
 

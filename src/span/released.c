@@ -6,6 +6,13 @@ static void add(_Atomic uint64_t *sum, uint64_t value) {
     atomic_fetch_add_explicit(sum, value, memory_order_relaxed);
 }
 
+uint64_t acre_released_bytes(void) {
+    uint64_t sum = 0;
+    for (unsigned how = 0; how < ACRE_RELEASED_HOWS; how++)
+        sum += atomic_load_explicit(&acre_released.bytes[how], memory_order_relaxed);
+    return sum;
+}
+
 void acre_released_note(enum acre_released_how how, size_t size_bytes) {
     if (size_bytes == 0) return;
     add(&acre_released.bytes[how], size_bytes);

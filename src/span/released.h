@@ -21,6 +21,8 @@ struct acre_released {
 };
 extern struct acre_released acre_released;
 
+uint64_t acre_released_bytes(void); /* in all */
+
 /* All of these: any thread, with any lock held. */
 void acre_released_note(enum acre_released_how how, size_t size_bytes);
 /* Pages that were released by advice are in use again. */

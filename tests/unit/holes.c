@@ -133,6 +133,7 @@ static void recent_blocks_keep_their_pages(void **state) {
     assert_true(acre_recent_count(acre_heap_mine(), slab) == ACRE_RECENT_MOST);
     uint64_t free_pages = free_pages_by_hand(slab) & pages_without_recent(slab);
     assert_true(count_pages(free_pages) >= 6);
+    if (!ACRE_STORES_ARRIVE_IN_ORDER) free_pages = 0; /* what the owner does cannot be told from outside */
     assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), free_pages);
     assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true),
                      count_pages(free_pages) * acre_os_page_bytes());
