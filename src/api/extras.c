@@ -62,11 +62,12 @@ ACRE_PUBLIC int mallopt(int parameter, int value) {
 
 static bool release(size_t pad_bytes) {
     if (!started()) return false;
-    if (acre_this_heap != &acre_no_heap) {
-        acre_remote_flush(acre_this_heap);
-        acre_remote_drain(acre_this_heap);
-        acre_heap_give_kept(acre_this_heap);
-        acre_heap_give_current(acre_this_heap);
+    if (acre_heap_is_made()) {
+        struct acre_heap *heap = &acre_this_thread->heap;
+        acre_remote_flush(acre_this_thread);
+        acre_remote_drain(heap);
+        acre_heap_give_kept(heap);
+        acre_heap_give_current(heap);
     }
     sigset_t all, mask;
     sigfillset(&all);

@@ -33,20 +33,16 @@ static void *allocate_large(size_t size_bytes, size_t alignment, size_t *dirty_b
     if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
     uintptr_t block = take_pages(size_bytes, alignment, dirty_bytes);
     acre_decay_answer();
-    if (block == 0 && acre_this_heap != &acre_no_heap && acre_heap_recover(acre_this_heap))
+    if (block == 0 && acre_heap_is_made() && acre_heap_recover(acre_this_heap))
         block = take_pages(size_bytes, alignment, dirty_bytes);
     return block != 0 ? (void *)block : out_of_memory();
 }
 
 static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, size_t *dirty_bytes) {
-    struct acre_heap *heap = acre_this_heap;
-    if (heap == &acre_no_heap) {
-        heap = acre_start() ? acre_heap_mine() : NULL;
-        if (heap == NULL) return out_of_memory();
-    }
+    if (!acre_heap_is_made() && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
     if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(size_bytes, ACRE_ALIGNMENT, dirty_bytes);
     bool zero;
-    void *block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
+    void *block = acre_heap_take(acre_this_heap, acre_class_of(size_bytes), &zero);
     *dirty_bytes = zero ? 0 : size_bytes;
     return ACRE_LIKELY(block != NULL) ? block : out_of_memory();
 }
@@ -95,7 +91,7 @@ void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
     if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
     if (size_bytes <= ACRE_MEDIUM_MOST && alignment <= ACRE_MEDIUM_MOST)
         return allocate(acre_class_aligned(size_bytes, alignment));
-    if (acre_this_heap == &acre_no_heap && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
+    if (!acre_heap_is_made() && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
     size_t dirty_bytes;
     return allocate_large(acre_max(size_bytes, 1), alignment, &dirty_bytes);
 }
@@ -152,7 +148,7 @@ static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
 ACRE_INLINE void release(void *block) {
     uintptr_t address = acre_copy((uintptr_t)block), turned = acre_turned((uintptr_t)block);
     uintptr_t granule = acre_turned_granule(turned), slot = granule % ACRE_LOOKASIDE_SLOTS;
-    struct acre_lookaside *lookaside = &acre_this_heap->lookaside;
+    struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
     acre_half *bits = lookaside->bits[slot];
     if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
         slot = acre_copy(slot); /* so that the compiler prepares nothing above for the second look */
@@ -161,7 +157,7 @@ ACRE_INLINE void release(void *block) {
             return;
         }
         struct acre_slab *slab = acre_slab_of_bits(bits);
-        if (acre_recent_put(&acre_this_heap->recent[slab->span.size_class], slab, address)) return;
+        if (acre_recent_put(&acre_this_thread->heap.recent[slab->span.size_class], slab, address)) return;
     }
     if (ACRE_UNLIKELY(acre_set_bit16(bits, address, turned))) {
         release_slowly(address); /* names the mistake */
@@ -264,7 +260,7 @@ static void *reallocate_elsewhere(void *block, size_t usable_bytes, size_t size_
 
 /* The fast path of realloc: the bytes of a live block of a small slab of this thread; 0 of anything else. */
 ACRE_INLINE size_t own_small_bytes(void *block) {
-    struct acre_slab *slab = acre_heap_own_slab(acre_this_heap, (uintptr_t)block);
+    struct acre_slab *slab = acre_thread_own_slab(acre_this_thread, (uintptr_t)block);
     if (slab == NULL) return 0;
     uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
     bool live = acre_slab_begins_block(slab, bit) && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&

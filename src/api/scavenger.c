@@ -137,7 +137,7 @@ static bool has_threads(void) { return &__libc_single_threaded == NULL || !__lib
 
 /* What its one thread knows of: free pages and cached blocks, and free blocks of its slabs. */
 static bool retains_much(void) {
-    return acre_page_heap_spare_bytes(&acre_default_arena.pages) + acre_this_heap->partial_free_bytes >=
+    return acre_page_heap_spare_bytes(&acre_default_arena.pages) + acre_this_thread->heap.partial_free_bytes >=
            RETAINED_LEAST;
 }
 

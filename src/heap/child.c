@@ -24,8 +24,9 @@ static void open_queue(struct acre_heap *heap, struct inheritance *left) {
     }
 }
 
-static void abandon(struct acre_heap *heap, void *context) {
+static void abandon(struct acre_thread *thread, void *context) {
     struct inheritance *left = context;
+    struct acre_heap *heap = &thread->heap;
     open_queue(heap, left);
     if (heap == left->heir || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
@@ -38,10 +39,10 @@ static void abandon(struct acre_heap *heap, void *context) {
     }
     acre_list_start(&heap->waiting);
     heap->kept_bytes = heap->partial_free_bytes = 0;
-    heap->outbox = (struct acre_outbox){0};
-    heap->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
+    thread->outbox = (struct acre_outbox){0};
+    thread->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     acre_recent_drop(heap);
-    acre_heap_retire(heap);
+    acre_thread_retire(thread);
 }
 
 static bool is_orphan(struct acre_slab *slab) {
@@ -76,7 +77,7 @@ static void hand_on_orphans(struct inheritance *left) {
         next = node->next;
         forget_bits_behind_fresh(slab);
         atomic_store(acre_slab_owner(slab), acre_thread_pointer());
-        acre_heap_hand_on(left->heir, slab);
+        acre_heap_hand_on(slab);
     }
 }
 
@@ -94,7 +95,7 @@ void acre_heap_after_fork(void) {
     if (heir == NULL) return;
     struct inheritance left = {.heir = heir, .messages = NULL};
     acre_list_start(&left.orphans);
-    acre_heap_each(abandon, &left);
+    acre_thread_each(abandon, &left);
     acre_page_heap_each_run(heir->depot->pages, find_orphan, &left);
     hand_on_orphans(&left);
     deliver_messages(&left);

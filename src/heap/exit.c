@@ -20,7 +20,7 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     /* The last of the slab, never handed out, are simply fresh again. A thread that a fork took away went on while
      * its pages were copied one after the other, so its slab may know more than its heap: blocks of the run are
      * free there already, and must not be counted again as fresh. */
-    if (whole && cursor->end == end && heap->supply[size_class].fresh && heap == acre_this_heap)
+    if (whole && cursor->end == end && heap->supply[size_class].fresh && heap->home == acre_this_thread)
         slab->fresh_bytes = (uint32_t)(cursor->next - base);
     else
         for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes)
@@ -29,10 +29,10 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
 }
 
 /* Gives up a full slab. false: remote frees came in meanwhile, and it is the caller's again with free blocks. */
-static bool give_up_full(struct acre_heap *heap, struct acre_slab *slab) {
+static bool give_up_full(struct acre_slab *slab) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     _Atomic uintptr_t *owner = acre_slab_owner(slab);
-    acre_heap_forget(heap, slab);
+    acre_heap_forget(slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
     if (!acre_slab_is_queued(slab)) return true;
@@ -42,27 +42,27 @@ static bool give_up_full(struct acre_heap *heap, struct acre_slab *slab) {
     return true;
 }
 
-void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_hand_on(struct acre_slab *slab) {
     slab->node = (struct acre_node){NULL, NULL};
     acre_slab_collect(slab);
     uint32_t free_blocks = acre_slab_count_free(slab);
     if (free_blocks == 0) {
-        if (give_up_full(heap, slab)) return;
+        if (give_up_full(slab)) return;
         free_blocks = acre_slab_count_free(slab);
     }
     if (free_blocks == slab->total)
-        acre_heap_destroy(heap, slab);
+        acre_heap_destroy(slab);
     else
-        acre_heap_share(heap, slab, free_blocks);
+        acre_heap_share(slab, free_blocks);
 }
 
-static bool hand_on_list(struct acre_heap *heap, struct acre_node *list) {
+static bool hand_on_list(struct acre_node *list) {
     struct acre_node *node = list->next;
     bool any = node != list;
     acre_list_start(list);
     for (struct acre_node *next; node != list; node = next) {
         next = node->next;
-        acre_heap_hand_on(heap, ACRE_CONTAINER_OF(node, struct acre_slab, node));
+        acre_heap_hand_on(ACRE_CONTAINER_OF(node, struct acre_slab, node));
     }
     return any;
 }
@@ -76,20 +76,20 @@ static bool hand_on_everything(struct acre_heap *heap) {
         supply->slab = NULL;
         if (current != NULL) {
             acre_heap_empty_cursor(heap, current);
-            acre_heap_hand_on(heap, current);
+            acre_heap_hand_on(current);
             any = true;
         }
-        any |= hand_on_list(heap, &supply->partial);
+        any |= hand_on_list(&supply->partial);
         supply->stock = 0;
     }
-    any |= hand_on_list(heap, &heap->waiting);
+    any |= hand_on_list(&heap->waiting);
     heap->kept_bytes = heap->partial_free_bytes = 0;
     return any;
 }
 
 /* Draining may bring slabs back to this heap, hence the loop. */
 void acre_heap_leave(struct acre_heap *heap) {
-    acre_remote_flush(heap);
+    acre_remote_flush(heap->home);
     atomic_store(&heap->thread, ACRE_HEAP_LEAVING);
     do acre_remote_drain(heap);
     while (hand_on_everything(heap) || atomic_load(&heap->queue) != NULL);

@@ -2,7 +2,17 @@
 
 #include "os/report.h"
 
-void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab) {
+struct acre_heap *acre_heap_for(const struct acre_depot *depot) {
+    struct acre_heap *heap = acre_heap_mine();
+    return heap != NULL && heap->depot == depot ? heap : NULL;
+}
+
+void acre_heap_adopted(struct acre_slab *slab) {
+    struct acre_heap *heap = acre_heap_for(slab->depot);
+    if (heap == NULL) {
+        acre_heap_hand_on(slab);
+        return;
+    }
     acre_recent_expel(heap, slab);
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
@@ -11,21 +21,22 @@ void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab) {
 
 /* A remote free sets its bits, then queues the slab, then looks at the owner; here the owner goes first and the
  * queue is looked at afterwards. So one of the two sees the other, and the blocks are not stranded. */
-void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_disown(struct acre_slab *slab) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     _Atomic uintptr_t *owner = acre_slab_owner(slab);
-    acre_heap_forget(heap, slab);
+    acre_heap_forget(slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
     if (!acre_slab_is_queued(slab)) return;
-    if (atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) acre_heap_adopted(heap, slab);
+    if (atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) acre_heap_adopted(slab);
 }
 
 void acre_heap_countdown(struct acre_slab *slab) {
-    struct acre_heap *heap = acre_heap_mine(); /* perhaps what a thread with our thread pointer left behind */
-    if (heap == NULL) return;
-    if (slab->heap != heap) { /* left by a thread that a fork took away */
-        acre_heap_adopted(heap, slab);
+    /* The record is perhaps what a thread with our thread pointer left behind. */
+    if (acre_heap_mine() == NULL) return;
+    struct acre_heap *heap = slab->heap;
+    if (heap->home != acre_this_thread) { /* left by a thread that a fork took away */
+        acre_heap_adopted(slab);
         return;
     }
     if (slab->span.state == ACRE_SLAB_CURRENT) {
@@ -54,7 +65,8 @@ ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
     return number;
 }
 
-static void free_as_owner(struct acre_heap *heap, struct acre_slab *slab, uintptr_t address) {
+static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
+    struct acre_heap *heap = &acre_this_thread->heap; /* alone keeps recent blocks */
     if (slab->keeps_recent && slab->heap == heap && address % ACRE_ALIGNMENT == 0 &&
         acre_recent_put(&heap->recent[slab->span.size_class], slab, address))
         return;
@@ -63,51 +75,56 @@ static void free_as_owner(struct acre_heap *heap, struct acre_slab *slab, uintpt
     if (--slab->span.countdown == 0) acre_heap_countdown(slab);
 }
 
-static bool adopt_full(struct acre_heap *heap, struct acre_slab *slab) {
+static bool adopt_full(struct acre_slab *slab) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
-    acre_heap_adopted(heap, slab);
+    acre_heap_adopted(slab);
     return true;
 }
 
 /* A shared slab is for those who allocate in its class: one that frees into it then has it to itself, without the
  * lock. A thread that only frees would hoard it. */
-static bool adopt_shared(struct acre_heap *heap, struct acre_slab *slab) {
+static bool adopt_shared(struct acre_slab *slab) {
+    const struct acre_heap *heap = acre_heap_for(slab->depot);
+    if (heap == NULL) return false;
     const struct acre_supply *supply = &heap->supply[slab->span.size_class];
     if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST || !acre_depot_claim(heap->depot, slab))
         return false;
-    acre_heap_adopted(heap, slab);
+    acre_heap_adopted(slab);
     return true;
 }
 
-static bool free_shared(struct acre_heap *heap, struct acre_slab *slab, uint32_t number) {
-    enum acre_depot_answer answer = acre_depot_free(heap->depot, slab, number);
-    if (answer == ACRE_DEPOT_EMPTIED) acre_slab_destroy(heap->depot->pages, slab);
+/* The slab's record may be another's by now, or zeros. */
+static bool free_shared(struct acre_slab *slab, uint32_t number) {
+    struct acre_depot *depot = slab->depot;
+    if (depot == NULL) return false;
+    enum acre_depot_answer answer = acre_depot_free(depot, slab, number);
+    if (answer == ACRE_DEPOT_EMPTIED) acre_slab_destroy(slab);
     return answer != ACRE_DEPOT_NOT_SHARED;
 }
 
-void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_see_to(struct acre_slab *slab) {
     uintptr_t owner = atomic_load(acre_slab_owner(slab));
-    if (owner == ACRE_OWNER_NONE) adopt_full(heap, slab);
-    if (owner == ACRE_OWNER_SHARED) free_shared(heap, slab, ACRE_NO_BLOCK);
+    if (owner == ACRE_OWNER_NONE) adopt_full(slab);
+    if (owner == ACRE_OWNER_SHARED) free_shared(slab, ACRE_NO_BLOCK);
 }
 
 void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
     uintptr_t owner = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed);
     if (owner == acre_thread_pointer()) {
-        if (acre_this_heap != &acre_no_heap) acre_heap_remember(acre_this_heap, slab);
-        free_as_owner(acre_this_heap, slab, address);
+        if (acre_heap_is_made()) acre_heap_remember(slab);
+        free_as_owner(slab, address);
         return;
     }
     /* A thread that only frees needs a heap too: for its outbox, and to adopt. fresh_bytes is the owner's, but it
      * was set before the block could come to us. */
     struct acre_heap *heap = acre_heap_mine();
     uint32_t number = checked_number(slab, address);
-    if (heap != NULL && ((owner == ACRE_OWNER_NONE && adopt_full(heap, slab)) ||
-                         (owner == ACRE_OWNER_SHARED && adopt_shared(heap, slab)))) {
+    if (heap != NULL &&
+        ((owner == ACRE_OWNER_NONE && adopt_full(slab)) || (owner == ACRE_OWNER_SHARED && adopt_shared(slab)))) {
         acre_heap_free(slab, address); /* ours now, unless it was handed on at once */
         return;
     }
-    if (heap != NULL && owner == ACRE_OWNER_SHARED && free_shared(heap, slab, number)) return;
-    acre_remote_free(heap, slab, number);
+    if (heap != NULL && owner == ACRE_OWNER_SHARED && free_shared(slab, number)) return;
+    acre_remote_free(heap != NULL ? acre_this_thread : NULL, slab, number);
 }

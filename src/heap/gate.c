@@ -17,13 +17,13 @@ void acre_gate_wait(struct acre_heap *heap) {
         acre_gate_leave(heap);
         for (int spin = 0; spin < SPINS && atomic_load(&acre_gate_is_closed) != 0; spin++) acre_cpu_relax();
         while (atomic_load(&acre_gate_is_closed) != 0) acre_os_wait(&acre_gate_is_closed, 1);
-        atomic_store(&heap->inside, 1); /* and then the gate: both in one order for all */
+        atomic_store(heap->inside, 1); /* and then the gate: both in one order for all */
     } while (atomic_load(&acre_gate_is_closed) != 0);
 }
 
-static void count_inside(struct acre_heap *heap, void *context) {
+static void count_inside(struct acre_thread *thread, void *context) {
     unsigned *inside = context;
-    *inside += atomic_load_explicit(&heap->inside, memory_order_acquire) != 0;
+    *inside += atomic_load_explicit(&thread->inside, memory_order_acquire) != 0;
 }
 
 bool acre_gate_close(void) {
@@ -32,7 +32,7 @@ bool acre_gate_close(void) {
     is_possible = fenced;
     for (int look = 0; fenced && look < LOOKS_MOST; look++) {
         unsigned inside = 0;
-        if (acre_heap_each_briefly(count_inside, &inside) && inside == 0) return true;
+        if (acre_thread_each_briefly(count_inside, &inside) && inside == 0) return true;
         acre_cpu_relax();
     }
     acre_gate_open();

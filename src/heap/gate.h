@@ -17,11 +17,11 @@ extern _Atomic uint32_t acre_gate_is_closed;
 void acre_gate_wait(struct acre_heap *heap);
 
 ACRE_INLINE bool acre_gate_is_inside(const struct acre_heap *heap) {
-    return atomic_load_explicit(&heap->inside, memory_order_relaxed) != 0;
+    return atomic_load_explicit(heap->inside, memory_order_relaxed) != 0;
 }
 /* The first half of entering: says that it is inside. Then the gate is to be looked at (ACRE_GO_IF_SET). */
 ACRE_INLINE void acre_gate_knock(struct acre_heap *heap) {
-    atomic_store_explicit(&heap->inside, 1, memory_order_relaxed);
+    atomic_store_explicit(heap->inside, 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
 }
 /* The heap's thread, with no lock held and not inside already. */
@@ -33,7 +33,7 @@ closed:
     acre_gate_wait(heap);
 }
 ACRE_INLINE void acre_gate_leave(struct acre_heap *heap) {
-    atomic_store_explicit(&heap->inside, 0, memory_order_release);
+    atomic_store_explicit(heap->inside, 0, memory_order_release);
 }
 
 /* Closes it, with no lock held but the scavenger's: true when nobody is inside any more. Otherwise somebody does

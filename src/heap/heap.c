@@ -5,9 +5,11 @@
 
 #include <pthread.h>
 
-struct acre_heap acre_no_heap = {.lookaside = ACRE_LOOKASIDE_NONE,
-                                 .recent = {[0 ... ACRE_CLASSES - 1] = ACRE_RECENT_NONE}};
-__thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_heap;
+struct acre_thread acre_no_thread = {
+    .heap = {.recent = {[0 ... ACRE_CLASSES - 1] = ACRE_RECENT_NONE}, .home = &acre_no_thread},
+    .lookaside = ACRE_LOOKASIDE_NONE};
+__thread struct acre_thread *acre_this_thread __attribute__((tls_model("initial-exec"))) = &acre_no_thread;
+__thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_thread.heap;
 
 static struct {
     struct acre_lock lock;
@@ -30,27 +32,33 @@ bool acre_heap_is_any(void) { return atomic_load(&heaps.in_use) != 0; }
  * So it does not count: a process whose threads have all ended must be seen as such. */
 static __thread bool has_left __attribute__((tls_model("initial-exec")));
 
-static void count_in(struct acre_heap *heap) {
-    if (heap->is_counted || has_left) return;
-    heap->is_counted = true;
+static void count_in(struct acre_thread *thread) {
+    if (thread->is_counted || has_left) return;
+    thread->is_counted = true;
     heaps.in_use++;
 }
 
-void acre_heap_retire(struct acre_heap *heap) {
-    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
-    if (heap->is_counted) heaps.in_use--;
-    heap->is_counted = false;
+void acre_thread_retire(struct acre_thread *thread) {
+    atomic_store(&thread->heap.thread, ACRE_HEAP_UNUSED);
+    if (thread->is_counted) heaps.in_use--;
+    thread->is_counted = false;
 }
 
-static void thread_exits(void *heap) {
-    if (acre_this_heap != heap) return;
+static void set_this(struct acre_thread *thread) {
+    acre_this_thread = thread;
+    acre_this_heap = &thread->heap;
+}
+
+static void thread_exits(void *record) {
+    struct acre_thread *thread = record;
+    if (acre_this_thread != thread) return;
     has_left = true;
-    acre_heap_leave(heap);
-    acre_this_heap = &acre_no_heap;
+    acre_heap_leave(&thread->heap);
+    set_this(&acre_no_thread);
     acre_lock(&heaps.lock);
-    acre_heap_retire(heap);
+    acre_thread_retire(thread);
     acre_unlock(&heaps.lock);
-    acre_remote_drain(heap);
+    acre_remote_drain(&thread->heap);
     if (!acre_heap_is_any()) acre_decay_hurry(); /* the scavenger is not to be what keeps the process from ending */
 }
 
@@ -61,9 +69,10 @@ void acre_heap_start(struct acre_depot *depot) {
 }
 
 /* A new record, which is zero: its pages are touched only where there is something to write. */
-static void prepare(struct acre_heap *heap) {
-    heap->lookaside.granule[0] = ACRE_LOOKASIDE_EMPTY;
-    heap->depot = heaps.depot;
+static void prepare(struct acre_heap *heap, struct acre_thread *home, struct acre_depot *depot) {
+    heap->home = home;
+    heap->inside = &home->inside;
+    heap->depot = depot;
     acre_list_start(&heap->waiting);
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
         acre_list_start(&heap->supply[size_class].partial);
@@ -73,80 +82,86 @@ static void prepare(struct acre_heap *heap) {
 
 /* A heap that nobody uses, or the one that a thread with our thread pointer left behind: it allocated after its
  * last destructors had run, and our slabs may be among what it holds. */
-static struct acre_heap *find_unused(uintptr_t self) {
-    struct acre_heap *unused = NULL;
+static struct acre_thread *find_unused(uintptr_t self) {
+    struct acre_thread *unused = NULL;
     for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next) {
-        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, all_node);
-        uintptr_t thread = atomic_load_explicit(&heap->thread, memory_order_relaxed);
-        if (thread == self) return heap;
-        if (thread == ACRE_HEAP_UNUSED && unused == NULL) unused = heap;
+        struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
+        uintptr_t pointer = atomic_load_explicit(&thread->heap.thread, memory_order_relaxed);
+        if (pointer == self) return thread;
+        if (pointer == ACRE_HEAP_UNUSED && unused == NULL) unused = thread;
     }
     return unused;
+}
+
+/* With the registry locked. */
+static struct acre_thread *new_thread(void) {
+    struct acre_thread *thread = acre_metadata_take(ACRE_RECORD_THREAD, sizeof *thread);
+    if (thread == NULL) return NULL;
+    prepare(&thread->heap, thread, heaps.depot);
+    thread->lookaside.granule[0] = ACRE_LOOKASIDE_EMPTY;
+    acre_list_push_front(&heaps.all, &thread->all_node);
+    return thread;
 }
 
 struct acre_heap *acre_heap_make(void) {
     if (heaps.depot == NULL) return NULL;
     acre_lock(&heaps.lock);
-    struct acre_heap *heap = find_unused(acre_thread_pointer());
-    if (heap == NULL) {
-        heap = acre_metadata_take(ACRE_RECORD_HEAP, sizeof *heap);
-        if (heap != NULL) {
-            prepare(heap);
-            acre_list_push_front(&heaps.all, &heap->all_node);
-        }
-    }
-    if (heap != NULL) {
-        atomic_store(&heap->thread, acre_thread_pointer());
-        count_in(heap);
+    struct acre_thread *thread = find_unused(acre_thread_pointer());
+    if (thread == NULL) thread = new_thread();
+    if (thread != NULL) {
+        atomic_store(&thread->heap.thread, acre_thread_pointer());
+        count_in(thread);
         if (heaps.in_use > heaps.peak) heaps.peak = heaps.in_use;
     }
     acre_unlock(&heaps.lock);
-    if (heap == NULL) return NULL;
-    acre_this_heap = heap;
-    pthread_setspecific(heaps.key, heap); /* may itself allocate: the heap is usable by now */
-    return heap;
+    if (thread == NULL) return NULL;
+    set_this(thread);
+    pthread_setspecific(heaps.key, thread); /* may itself allocate: the heap is usable by now */
+    return &thread->heap;
 }
 
 static uintptr_t granule_of(const struct acre_slab *slab) { return slab->span.base >> ACRE_GRANULE_SHIFT; }
 
-void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_remember(struct acre_slab *slab) {
+    struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
     if (!acre_slab_is_small(slab)) return;
-    heap->lookaside.granule[slot] = slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
-    heap->lookaside.bits[slot] = (acre_half *)slab->bits;
+    lookaside->granule[slot] = slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
+    lookaside->bits[slot] = (acre_half *)slab->bits;
 }
 
-void acre_heap_forget(struct acre_heap *heap, struct acre_slab *slab) {
+void acre_heap_forget(struct acre_slab *slab) {
+    struct acre_thread *thread = acre_this_thread;
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
-    acre_recent_expel(heap, slab);
-    uintptr_t found = heap->lookaside.granule[slot];
+    acre_recent_expel(&thread->heap, slab);
+    uintptr_t found = thread->lookaside.granule[slot];
     if (found == granule || found == ACRE_LOOKASIDE_RECENT(granule))
-        heap->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
+        thread->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
 }
 
-void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab) {
-    acre_heap_forget(heap, slab);
-    acre_slab_destroy(heap->depot->pages, slab);
+void acre_heap_destroy(struct acre_slab *slab) {
+    acre_heap_forget(slab);
+    acre_slab_destroy(slab);
 }
 
-void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
-    acre_heap_forget(heap, slab);
-    acre_depot_put(heap->depot, slab, free_blocks);
+void acre_heap_share(struct acre_slab *slab, uint32_t free_blocks) {
+    acre_heap_forget(slab);
+    acre_depot_put(slab->depot, slab, free_blocks);
 }
 
-static void visit_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
+static void visit_each(acre_visit_thread *visit, void *context) {
     for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next)
-        visit(ACRE_CONTAINER_OF(node, struct acre_heap, all_node), context);
+        visit(ACRE_CONTAINER_OF(node, struct acre_thread, all_node), context);
     acre_unlock(&heaps.lock);
 }
 
-void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context) {
+void acre_thread_each(acre_visit_thread *visit, void *context) {
     if (heaps.depot == NULL) return;
     acre_lock(&heaps.lock);
     visit_each(visit, context);
 }
 
-bool acre_heap_each_briefly(void (*visit)(struct acre_heap *heap, void *context), void *context) {
+bool acre_thread_each_briefly(acre_visit_thread *visit, void *context) {
     if (heaps.depot == NULL || !acre_lock_briefly(&heaps.lock)) return false;
     visit_each(visit, context);
     return true;
@@ -155,8 +170,8 @@ bool acre_heap_each_briefly(void (*visit)(struct acre_heap *heap, void *context)
 void acre_heap_others_left(void) {
     if (heaps.depot == NULL) return;
     for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next) {
-        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, all_node);
-        if (heap != acre_this_heap) atomic_store(&heap->inside, 0);
+        struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
+        if (thread != acre_this_thread) atomic_store(&thread->inside, 0);
     }
 }
 
@@ -173,12 +188,12 @@ static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum a
     return true;
 }
 
-static bool lookaside_is_valid(struct acre_heap *heap) {
-    uintptr_t thread = atomic_load(&heap->thread);
+static bool lookaside_is_valid(struct acre_thread *home) {
+    uintptr_t thread = atomic_load(&home->heap.thread);
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
-        uintptr_t granule = heap->lookaside.granule[slot];
+        uintptr_t granule = home->lookaside.granule[slot];
         if (granule == (slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0)) continue;
-        struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
+        struct acre_slab *slab = acre_slab_of_bits(home->lookaside.bits[slot]);
         if (slab->keeps_recent) granule = ACRE_LOOKASIDE_RECENT(granule);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
             atomic_load(acre_slab_owner(slab)) != thread)
@@ -188,9 +203,9 @@ static bool lookaside_is_valid(struct acre_heap *heap) {
 }
 
 bool acre_heap_is_valid(struct acre_heap *heap) {
-    if (heap == &acre_no_heap) return true;
+    if (heap == &acre_no_thread.heap) return true;
     size_t partial_bytes = 0, waiting_bytes = 0;
-    if (!lookaside_is_valid(heap) || !acre_recent_is_valid(heap)) return false;
+    if (!lookaside_is_valid(heap->home) || !acre_recent_is_valid(heap)) return false;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         if (supply->slab != NULL &&

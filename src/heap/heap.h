@@ -1,8 +1,11 @@
-/* Layer 6: a thread's heap: what it hands out from without a lock, and the slabs it owns.
+/* Layer 6: what a thread hands out from without a lock, and the slabs it owns.
  *
- * For each size class a cursor holds blocks that are ready: a run of neighbours (next up to end), or else some that
- * lie scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab. All of it
- * is touched only by its thread, except `queue`. */
+ * For each size class a heap's cursor holds blocks that are ready: a run of neighbours (next up to end), or else
+ * some that lie scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab.
+ * All of it is touched only by its thread, except `queue`.
+ *
+ * A thread's record holds its heap of the default arena and what it needs whatever arena it works for. Heaps of
+ * other arenas have records of their own, which point to that of their thread. */
 #ifndef ACRE_HEAP_HEAP_H
 #define ACRE_HEAP_HEAP_H
 
@@ -87,46 +90,57 @@ struct acre_lookaside {
 ACRE_INLINE uintptr_t acre_turned(uintptr_t address) { return address >> 4 | address << 60; }
 ACRE_INLINE uintptr_t acre_turned_granule(uintptr_t turned) { return turned >> (ACRE_GRANULE_SHIFT - 4); }
 
+struct acre_thread;
+
 struct acre_heap {
     struct acre_cursor cursor[ACRE_CLASSES];
-    uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
-    struct acre_lookaside lookaside;
     struct acre_recent recent[ACRE_CLASSES];
-    struct acre_supply supply[ACRE_CLASSES];
-    struct acre_node waiting; /* slabs owned and too full to be worth a look */
+    struct acre_thread *home;
+    _Atomic uint32_t *inside; /* the thread's */
     struct acre_depot *depot;
+    struct acre_node waiting;  /* slabs owned and too full to be worth a look */
     size_t kept_bytes;         /* wholly free slabs on the partial lists */
     size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
-    struct acre_outbox outbox;
     struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
-    _Atomic uint32_t inside;         /* the gate: its thread refills a cursor (gate.h) */
     _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
-    bool is_counted;                 /* among those in use */
+    struct acre_supply supply[ACRE_CLASSES];
+    uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
+};
+
+struct acre_thread {
+    struct acre_heap heap; /* of the default arena */
+    struct acre_lookaside lookaside;
+    struct acre_outbox outbox;
+    _Atomic uint32_t inside; /* the gate: it refills a cursor (gate.h) */
+    bool is_counted;         /* among those in use */
     struct acre_node all_node;
     struct acre_recent_entry
         *recent_entries[ACRE_SMALL_CLASSES]; /* made at the first use of each; [0] is the floor */
 };
 
-/* The heap's own small slab that an aligned address lies in, or NULL. */
-ACRE_INLINE struct acre_slab *acre_heap_own_slab(struct acre_heap *heap, uintptr_t address) {
+/* The thread's own small slab that an aligned address lies in, or NULL. */
+ACRE_INLINE struct acre_slab *acre_thread_own_slab(struct acre_thread *thread, uintptr_t address) {
     uintptr_t granule = acre_turned_granule(acre_turned(address)), slot = granule % ACRE_LOOKASIDE_SLOTS;
-    uintptr_t found = heap->lookaside.granule[slot];
+    uintptr_t found = thread->lookaside.granule[slot];
     bool own = found == granule || found == ACRE_LOOKASIDE_RECENT(granule);
-    return own ? acre_slab_of_bits(heap->lookaside.bits[slot]) : NULL;
+    return own ? acre_slab_of_bits(thread->lookaside.bits[slot]) : NULL;
 }
 
 #define ACRE_HEAP_UNUSED ((uintptr_t)0)
 #define ACRE_HEAP_LEAVING ((uintptr_t)1) /* its thread is giving everything away and takes no more messages */
 
-/* The calling thread's heap, or acre_no_heap, whose cursors are empty. The one thread-local word. */
+/* The calling thread's record, and the heap that malloc takes from: its own one in there, or that of the arena that
+ * is entered. At first acre_no_thread, whose cursors are empty. */
+extern __thread struct acre_thread *acre_this_thread;
 extern __thread struct acre_heap *acre_this_heap;
-extern struct acre_heap acre_no_heap;
+extern struct acre_thread acre_no_thread;
 
 void acre_heap_start(struct acre_depot *depot);
-/* The calling thread's heap, made at its first use; NULL when there is no memory. */
+/* The calling thread's heap of the default arena, made at its first use; NULL when there is no memory. */
 struct acre_heap *acre_heap_make(void);
+ACRE_INLINE bool acre_heap_is_made(void) { return ACRE_LIKELY(acre_this_thread != &acre_no_thread); }
 ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
-    return ACRE_LIKELY(acre_this_heap != &acre_no_heap) ? acre_this_heap : acre_heap_make();
+    return acre_heap_is_made() ? &acre_this_thread->heap : acre_heap_make();
 }
 
 /* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap.
@@ -185,15 +199,17 @@ ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bo
 
 /* Frees a block of a slab, whoever owns it. Ends the program when there is none at this address. */
 void acre_heap_free(struct acre_slab *slab, uintptr_t address);
+/* The calling thread's heap of the depot's arena; NULL when it has none. */
+struct acre_heap *acre_heap_for(const struct acre_depot *depot);
 /* The owner's free brought the countdown to 0. */
 void acre_heap_countdown(struct acre_slab *slab);
 
-/* A small slab that the heap's thread owns comes into its lookaside; any slab leaves it. */
-void acre_heap_remember(struct acre_heap *heap, struct acre_slab *slab);
-void acre_heap_forget(struct acre_heap *heap, struct acre_slab *slab);
+/* A small slab that the calling thread owns comes into its lookaside; any slab leaves it. */
+void acre_heap_remember(struct acre_slab *slab);
+void acre_heap_forget(struct acre_slab *slab);
 /* Gives away a slab without a live block: to the page heap. One with free blocks: to the depot. */
-void acre_heap_destroy(struct acre_heap *heap, struct acre_slab *slab);
-void acre_heap_share(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
+void acre_heap_destroy(struct acre_slab *slab);
+void acre_heap_share(struct acre_slab *slab, uint32_t free_blocks);
 
 /* The caller's slab that is WAITING or PARTIAL is on no list any more. */
 ACRE_INLINE void acre_heap_unlist(struct acre_heap *heap, struct acre_slab *slab) {
@@ -206,12 +222,14 @@ ACRE_INLINE void acre_heap_unlist(struct acre_heap *heap, struct acre_slab *slab
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 /* A PARTIAL slab's countdown fired only since half of its live blocks are free: true, and it fires again. */
 bool acre_heap_stays_partial(struct acre_slab *slab, uint32_t free_blocks);
-/* The caller has just become the owner of a slab that was FULL or SHARED. */
-void acre_heap_adopted(struct acre_heap *heap, struct acre_slab *slab);
+/* The caller has just become the owner of a slab that was FULL or SHARED. Without a heap of its arena it hands it
+ * on.
+ */
+void acre_heap_adopted(struct acre_slab *slab);
 /* A slab with remote frees that may have no owner: adopts it if it is FULL, collects if it is SHARED. */
-void acre_heap_see_to(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_see_to(struct acre_slab *slab);
 /* The caller's slab is nobody's from now on; whoever frees into it adopts it. */
-void acre_heap_disown(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_disown(struct acre_slab *slab);
 /* Looks whether a current slab is wholly free, and then gives it up; else looks again when it may be, a few times.
  */
 void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch);
@@ -222,14 +240,14 @@ void acre_heap_give_current(struct acre_heap *heap);
 bool acre_heap_recover(struct acre_heap *heap);
 
 /* remote.c */
-void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t number);
-void acre_remote_flush(struct acre_heap *heap);
+void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number);
+void acre_remote_flush(struct acre_thread *thread);
 void acre_remote_drain(struct acre_heap *heap);
 
 /* exit.c: everything the heap holds goes to the depot and the page heap, and it is nobody's. */
 void acre_heap_leave(struct acre_heap *heap);
 /* A slab of the caller's that no list holds goes to the page heap, to the depot, or is nobody's. */
-void acre_heap_hand_on(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_hand_on(struct acre_slab *slab);
 /* Blocks that the cursor holds go back to its slab. The cursor of a thread that a fork took away may have been in
  * the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
 void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab);
@@ -240,13 +258,14 @@ void acre_heap_others_left(void);
 /* child.c: and what they had comes to this one. */
 void acre_heap_after_fork(void);
 
-/* With the registry locked: the heap has no thread any more. */
-void acre_heap_retire(struct acre_heap *heap);
+/* With the registry locked: the record has no thread any more. */
+void acre_thread_retire(struct acre_thread *thread);
 
-/* Calls visit for every heap, in use or not, with the registry locked; the second unless others keep that locked.
- */
-void acre_heap_each(void (*visit)(struct acre_heap *heap, void *context), void *context);
-bool acre_heap_each_briefly(void (*visit)(struct acre_heap *heap, void *context), void *context);
+/* Calls visit for every thread's record, in use or not, with the registry locked; the second unless others keep
+ * that locked. */
+typedef void acre_visit_thread(struct acre_thread *thread, void *context);
+void acre_thread_each(acre_visit_thread *visit, void *context);
+bool acre_thread_each_briefly(acre_visit_thread *visit, void *context);
 struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
 bool acre_heap_is_alone(void); /* there is one heap in use now */

@@ -15,7 +15,7 @@ static void set_kept(struct acre_slab *slab, bool is_kept) {
 void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
     if (size_class >= ACRE_SMALL_CLASSES || acre_recent_is_kept(heap, size_class)) return;
     struct acre_recent *recent = &heap->recent[size_class];
-    struct acre_recent_entry **entries = &heap->recent_entries[size_class];
+    struct acre_recent_entry **entries = &heap->home->recent_entries[size_class];
     /* A new record is zero, and this kind is never given back. */
     if (*entries == NULL)
         *entries = acre_metadata_take(ACRE_RECORD_RECENT, (1 + ACRE_RECENT_MOST) * sizeof **entries);
@@ -32,9 +32,9 @@ void acre_recent_stop(struct acre_heap *heap, unsigned size_class) {
     struct acre_slab *current = heap->supply[size_class].slab; /* need not be in the lookaside */
     if (current != NULL) acre_recent_expel(heap, current);
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
-        uintptr_t granule = ACRE_LOOKASIDE_RECENT(heap->lookaside.granule[slot]);
+        uintptr_t granule = ACRE_LOOKASIDE_RECENT(heap->home->lookaside.granule[slot]);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule >> (64 - ACRE_GRANULE_SHIFT) != 0) continue;
-        struct acre_slab *slab = acre_slab_of_bits(heap->lookaside.bits[slot]);
+        struct acre_slab *slab = acre_slab_of_bits(heap->home->lookaside.bits[slot]);
         if (slab->span.size_class == size_class) acre_recent_expel(heap, slab);
     }
 }
@@ -46,7 +46,7 @@ bool acre_recent_admit(struct acre_heap *heap, struct acre_slab *slab) {
     if (!was_inside) acre_gate_enter(heap);
     set_kept(slab, is_kept);
     if (!was_inside) acre_gate_leave(heap);
-    acre_heap_remember(heap, slab);
+    acre_heap_remember(slab);
     return is_kept;
 }
 
@@ -59,10 +59,10 @@ static bool is_of(const struct acre_recent_entry *entry, const struct acre_slab 
 uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab) {
     if (!slab->keeps_recent) return 0;
     set_kept(slab, false);
-    acre_heap_remember(heap, slab);
+    acre_heap_remember(slab);
     if (!acre_recent_is_kept(heap, slab->span.size_class)) return 0; /* inherited by a fork from another's heap */
     struct acre_recent *recent = &heap->recent[slab->span.size_class];
-    struct acre_recent_entry *to = heap->recent_entries[slab->span.size_class], *from = to + 1;
+    struct acre_recent_entry *to = heap->home->recent_entries[slab->span.size_class], *from = to + 1;
     uint32_t count = 0;
     for (; from <= recent->top; from++) {
         if (is_of(from, slab))
@@ -87,7 +87,7 @@ uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab 
 /* Heaps and their stacks are never given back: what is read may be old, but it is there. */
 uint32_t acre_recent_read(const struct acre_slab *slab, uintptr_t block[ACRE_SLAB_RECENT_MOST]) {
     const struct acre_heap *heap = atomic_load_explicit(&slab->heap, memory_order_relaxed);
-    const struct acre_recent_entry *floor = heap->recent_entries[slab->span.size_class];
+    const struct acre_recent_entry *floor = heap->home->recent_entries[slab->span.size_class];
     const struct acre_recent_entry *top =
         __atomic_load_n(&heap->recent[slab->span.size_class].top, __ATOMIC_ACQUIRE);
     uint32_t count = 0;
@@ -101,7 +101,8 @@ uint32_t acre_recent_read(const struct acre_slab *slab, uintptr_t block[ACRE_SLA
 
 void acre_recent_drop(struct acre_heap *heap) {
     for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
-        if (acre_recent_is_kept(heap, size_class)) heap->recent[size_class].top = heap->recent_entries[size_class];
+        if (acre_recent_is_kept(heap, size_class))
+            heap->recent[size_class].top = heap->home->recent_entries[size_class];
     }
 }
 
@@ -112,7 +113,7 @@ bool acre_recent_is_valid(const struct acre_heap *heap) {
             if (recent->top != &acre_recent_floor) return false;
             continue;
         }
-        const struct acre_recent_entry *floor = heap->recent_entries[size_class];
+        const struct acre_recent_entry *floor = heap->home->recent_entries[size_class];
         if (floor->block != 0 || recent->top < floor || recent->top > recent->last) return false;
         for (const struct acre_recent_entry *entry = floor + 1; entry <= recent->top; entry++) {
             if ((*entry->half >> entry->block / ACRE_ALIGNMENT % 16 & 1) == 0) return false;

@@ -170,10 +170,10 @@ bool acre_heap_recover(struct acre_heap *heap) {
 }
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
-    struct acre_slab *slab = acre_slab_create(heap->depot->pages, size_class, heap);
+    struct acre_slab *slab = acre_slab_create(heap->depot->pages, size_class, heap->depot, heap);
     if (slab != NULL) return slab;
     acre_heap_recover(heap);
-    slab = acre_slab_create(heap->depot->pages, size_class, heap);
+    slab = acre_slab_create(heap->depot->pages, size_class, heap->depot, heap);
     return slab != NULL ? slab : any_waiting(heap, size_class);
 }
 
@@ -188,7 +188,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     if (slab == NULL) return false;
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
-    if (!acre_recent_admit(heap, slab)) acre_heap_remember(heap, slab);
+    if (!acre_recent_admit(heap, slab)) acre_heap_remember(slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     supply->slab = slab;
     supply->collected = 0;
@@ -209,7 +209,7 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     } else if (slab != NULL && !is_worth_another_pass(supply, slab)) {
         if (slab->fresh_bytes < slab->end_bytes) return take_fresh(&heap->cursor[size_class], supply, slab);
         supply->slab = NULL;
-        acre_heap_disown(heap, slab);
+        acre_heap_disown(slab);
     }
     if (supply->slab == NULL && !find_slab(heap, supply, size_class)) return NULL;
     return refill_from(heap, supply->slab);
@@ -251,7 +251,7 @@ static ACRE_NOINLINE void *end_pass_and_leave(struct acre_heap *heap, unsigned s
     return block;
 }
 static ACRE_NOINLINE void *refill_slowly(struct acre_heap *heap, unsigned size_class) {
-    if (heap == &acre_no_heap) return NULL;
+    if (heap == &acre_no_thread.heap) return NULL;
     struct acre_slab *slab = heap->supply[size_class].slab;
     acre_gate_enter(heap);
     void *block = slab == NULL ? refill_after_pass(heap, size_class) : refill_from(heap, slab);
@@ -287,7 +287,7 @@ static void destroy_current(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     heap->supply[size_class].slab = NULL;
     heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
-    acre_heap_destroy(heap, slab);
+    acre_heap_destroy(slab);
 }
 
 void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch) {
@@ -334,7 +334,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     if (replaces) {
         acre_heap_unlist(heap, sole);
         heap->kept_bytes -= span_bytes;
-        acre_heap_destroy(heap, sole);
+        acre_heap_destroy(sole);
     }
     if ((sole == NULL || replaces) && heap->kept_bytes + span_bytes <= KEEP_BYTES) {
         heap->kept_bytes += span_bytes;
@@ -342,7 +342,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
         acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
         list_partial(heap, slab, true);
     } else {
-        acre_heap_destroy(heap, slab);
+        acre_heap_destroy(slab);
     }
     /* The heap shrinks: then the slab in use is watched too, since it is often the highest. */
     if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
@@ -355,9 +355,9 @@ static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
         struct acre_slab *slab = first_partial(heap, supply);
         acre_recent_expel(heap, slab);
         if (acre_slab_free_now(slab) == slab->total)
-            acre_heap_destroy(heap, slab);
+            acre_heap_destroy(slab);
         else
-            acre_heap_share(heap, slab, acre_slab_free_now(slab));
+            acre_heap_share(slab, acre_slab_free_now(slab));
     }
 }
 
@@ -409,7 +409,7 @@ void acre_heap_give_kept(struct acre_heap *heap) {
             if (acre_slab_free_now(slab) != slab->total) continue;
             acre_heap_unlist(heap, slab);
             heap->kept_bytes -= acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
-            acre_heap_destroy(heap, slab);
+            acre_heap_destroy(slab);
         }
     }
 }

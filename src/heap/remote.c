@@ -20,7 +20,7 @@ static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
 
 /* Without a heap (the thread is ending) whoever frees into it next sees to it. */
 static void adopt_if_ownerless(struct acre_slab *slab) {
-    if (acre_this_heap != &acre_no_heap) acre_heap_see_to(acre_this_heap, slab);
+    if (acre_heap_is_made()) acre_heap_see_to(slab);
 }
 
 static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {
@@ -39,19 +39,19 @@ static void send_slot(struct acre_outbox *outbox, unsigned slot) {
     send(slab, outbox->slot[slot].word, bits);
 }
 
-void acre_remote_flush(struct acre_heap *heap) {
-    for (unsigned slot = 0; slot < ACRE_OUTBOX_SLOTS && heap->outbox.unsent > 0; slot++)
-        send_slot(&heap->outbox, slot);
+void acre_remote_flush(struct acre_thread *thread) {
+    for (unsigned slot = 0; slot < ACRE_OUTBOX_SLOTS && thread->outbox.unsent > 0; slot++)
+        send_slot(&thread->outbox, slot);
 }
 
-void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t number) {
+void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number) {
     uint32_t word = number / 64;
     uint64_t mask = UINT64_C(1) << number % 64;
-    if (heap == NULL) {
+    if (thread == NULL) {
         send(slab, word, mask);
         return;
     }
-    struct acre_outbox *outbox = &heap->outbox;
+    struct acre_outbox *outbox = &thread->outbox;
     unsigned slot = (unsigned)(((uintptr_t)slab >> 7) + word) % ACRE_OUTBOX_SLOTS;
     if (outbox->slot[slot].slab != slab || outbox->slot[slot].word != word) {
         send_slot(outbox, slot);
@@ -62,9 +62,9 @@ void acre_remote_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t n
     if ((outbox->slot[slot].bits & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, number));
     outbox->slot[slot].bits |= mask;
     if (++outbox->unsent < ACRE_OUTBOX_MOST) return;
-    acre_remote_flush(heap);
+    acre_remote_flush(thread);
     /* A thread that frees and seldom allocates looks at what others freed of its slabs here. */
-    if (atomic_load_explicit(&heap->queue, memory_order_relaxed) != NULL) acre_remote_drain(heap);
+    if (atomic_load_explicit(&thread->heap.queue, memory_order_relaxed) != NULL) acre_remote_drain(&thread->heap);
 }
 
 static void collect_mine(struct acre_heap *heap, struct acre_slab *slab) {
@@ -80,7 +80,7 @@ static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
     if (!acre_slab_unqueue(slab)) return;
     uintptr_t owner = atomic_load(acre_slab_owner(slab));
     struct acre_heap *to = atomic_load(&slab->heap);
-    if (owner == acre_thread_pointer() && to == acre_this_heap) {
+    if (owner == acre_thread_pointer() && to->home == acre_this_thread) {
         collect_mine(to, slab);
     } else if (owner != ACRE_OWNER_NONE && owner != ACRE_OWNER_SHARED && owner != ACRE_OWNER_GONE) {
         /* It moved on, and so does the message. Its new owner may not have written its heap yet: then it goes

@@ -37,7 +37,8 @@ static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, vo
     }
 }
 
-static void count_cursors(struct acre_heap *heap, void *context) {
+static void count_cursors(struct acre_thread *thread, void *context) {
+    struct acre_heap *heap = &thread->heap;
     struct acre_figures *figures = context;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         size_t block_bytes = acre_class_bytes(size_class);
@@ -70,7 +71,7 @@ void acre_figures_collect(struct acre_figures *figures) {
     figures->metadata_bytes = acre_metadata_bytes();
     if (acre_default_arena.name == NULL) return;
     add_chunks(figures, &acre_default_arena.pages);
-    acre_heap_each(count_cursors, figures);
+    acre_thread_each(count_cursors, figures);
     struct acre_huge_figures huge = acre_huge_figures();
     figures->huge_bytes = huge.asked_bytes;
     figures->huge_blocks = huge.live_blocks;

@@ -16,8 +16,8 @@ enum acre_record { /* each kind has one size */
                    ACRE_RECORD_CHUNK,
                    ACRE_RECORD_HUGE,
                    ACRE_RECORD_IN_BLOCKS, /* those before; those behind stay */
-                   ACRE_RECORD_HEAP = ACRE_RECORD_IN_BLOCKS,
-                   ACRE_RECORD_RECENT, /* a heap's recent blocks, of one size class */
+                   ACRE_RECORD_THREAD = ACRE_RECORD_IN_BLOCKS,
+                   ACRE_RECORD_RECENT, /* a thread's recent blocks, of one size class */
                    ACRE_RECORD_ASKED,  /* counting build: what each block was asked for */
                    ACRE_RECORDS
 };

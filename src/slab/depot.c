@@ -41,9 +41,15 @@ struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class)
     return slab;
 }
 
+/* With the lock. A late look may come to the record of another slab. */
+static bool is_here(const struct acre_depot *depot, struct acre_slab *slab) {
+    return atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED &&
+           slab->depot == depot;
+}
+
 bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab) {
     acre_lock(&depot->lock);
-    bool shared = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED;
+    bool shared = is_here(depot, slab);
     if (shared) take_out(depot, slab);
     acre_unlock(&depot->lock);
     return shared;
@@ -52,7 +58,7 @@ bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab) {
 enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number) {
     enum acre_depot_answer answer = ACRE_DEPOT_NOT_SHARED;
     acre_lock(&depot->lock);
-    if (atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED) {
+    if (is_here(depot, slab)) {
         if (number == ACRE_NO_BLOCK || acre_slab_is_queued(slab))
             slab->free_at_arm += (int32_t)acre_slab_collect(slab);
         if (number != ACRE_NO_BLOCK) {

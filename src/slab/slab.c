@@ -60,13 +60,15 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     memset(slab->bits, 0, slab->words * sizeof slab->bits[0]);
 }
 
-struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_heap *heap) {
+struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
+                                   struct acre_heap *heap) {
     bool small = acre_class_is_small(size_class);
     struct acre_slab *slab = acre_metadata_take(small ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB,
                                                 acre_slab_record_bytes(small ? ACRE_SMALL_WORDS : 1));
     if (slab == NULL) return NULL;
     set_shape(slab, size_class);
     clear(slab, heap);
+    slab->depot = depot;
     /* Before the slab can be found in the page heap: the child of a fork hands on what it finds there of others. */
     atomic_store(acre_slab_owner(slab), acre_thread_pointer());
     struct acre_span_place place = acre_page_heap_take_span(pages, acre_class_granules(size_class), &slab->span);
@@ -86,7 +88,8 @@ static void bury(struct acre_slab *slab) {
     acre_decay_note(); /* its page may be due by and by */
 }
 
-void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab) {
+void acre_slab_destroy(struct acre_slab *slab) {
+    struct acre_page_heap *pages = slab->chunk->heap;
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     acre_lock(&pages->lock);
     uint64_t released = acre_slab_holes(slab)->released, still = acre_slab_released_pages(slab);

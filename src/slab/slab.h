@@ -34,7 +34,7 @@
 #include "span/page_heap.h"
 
 #define ACRE_SMALL_WORDS 64u
-#define ACRE_REMOTE_NEAR 6u
+#define ACRE_REMOTE_NEAR 5u
 #define ACRE_COUNTDOWN_FAR (INT32_C(1) << 30)
 
 enum acre_slab_state {
@@ -52,6 +52,7 @@ enum {
 };
 
 struct acre_heap;
+struct acre_depot;
 
 struct acre_slab {
     struct acre_span span; /* for a medium slab span.owner stays NONE and `owner` below is the true one */
@@ -59,6 +60,7 @@ struct acre_slab {
     struct acre_heap *_Atomic heap; /* of the owner, or of the last one */
     struct acre_node node;
     struct acre_chunk *chunk;
+    struct acre_depot *depot;         /* which names its arena */
     _Atomic uint64_t *_Atomic remote; /* made at the first remote free */
     _Atomic uintptr_t remote_list;    /* blocks freed when there was no memory for `remote`, linked by first word */
     struct acre_slab *queue_next;     /* on the heap's queue of slabs with remote frees */
@@ -89,10 +91,12 @@ ACRE_INLINE struct acre_slab *acre_slab_of_bits(acre_half *bits) {
     return ACRE_CONTAINER_OF(bits, struct acre_slab, bits);
 }
 
-/* A slab of the class with its span, owned by the caller for `heap`; NULL when there is no memory. */
-struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_heap *heap);
+/* A slab of the class with its span from `pages`, of the depot's arena, owned by the caller for `heap`; NULL when
+ * there is no memory. */
+struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
+                                   struct acre_heap *heap);
 /* Owner, all blocks free: its span back to the page heap, and its record too unless it is queued. */
-void acre_slab_destroy(struct acre_page_heap *pages, struct acre_slab *slab);
+void acre_slab_destroy(struct acre_slab *slab);
 /* For who took the slab off a queue: true when it lives, false when it was dead and is buried now. */
 bool acre_slab_unqueue(struct acre_slab *slab);
 /* After a remote free: true when the caller is to put it on the heap's queue. */

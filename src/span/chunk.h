@@ -20,9 +20,12 @@
 
 enum acre_run_state { ACRE_RUN_FREE = 1, ACRE_RUN_LARGE = 2, ACRE_RUN_SLAB = 3 };
 
+struct acre_page_heap;
+
 struct acre_chunk {
     struct acre_span span;
-    uint32_t pages; /* a whole number of granules */
+    struct acre_page_heap *heap; /* whose it is */
+    uint32_t pages;              /* a whole number of granules */
     uint32_t free_pages;
     uint32_t dirty_pages; /* of the free ones */
     uint32_t longest_run;

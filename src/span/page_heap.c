@@ -101,6 +101,7 @@ static struct acre_chunk *new_chunk(struct acre_page_heap *heap, uintptr_t base,
     struct acre_chunk *chunk = acre_metadata_take(ACRE_RECORD_CHUNK, sizeof *chunk);
     if (chunk == NULL) return NULL;
     acre_chunk_start(chunk, base, from_break);
+    chunk->heap = heap;
     acre_list_push_back(&heap->chunks, &chunk->all_node);
     return chunk;
 }

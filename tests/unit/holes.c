@@ -149,7 +149,7 @@ static void recent_blocks_keep_their_pages(void **state) {
 
 static void *give_most(void *slab) {
     for (uint32_t number = 100; number < ((struct acre_slab *)slab)->total; number++) give(block[number]);
-    acre_remote_flush(acre_heap_mine());
+    acre_remote_flush(acre_this_thread);
     return NULL;
 }
 

@@ -112,7 +112,10 @@ static void misuse_aborts(void **state) {
     static const struct {
         void (*run)(void *);
         const char *says;
-    } rows[] = {{free_again, "double free"}, {free_inside, "not a block"}, {free_behind_fresh, "not a block"}, {free_misaligned, "not a block"}};
+    } rows[] = {{free_again, "double free"},
+                {free_inside, "not a block"},
+                {free_behind_fresh, "not a block"},
+                {free_misaligned, "not a block"}};
     acre_recent_start(acre_heap_mine(), CLASS);
     uintptr_t two[2] = {take(), take()};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -149,8 +152,8 @@ static void begins_and_ends(void **state) {
     assert_true(is_valid());
 }
 
-/* A slab that was not in the lookaside when its class ended comes in again, and must not stay there as one that keeps
- * recent blocks. */
+/* A slab that was not in the lookaside when its class ended comes in again, and must not stay there as one that
+ * keeps recent blocks. */
 static void ended_out_of_sight(void **state) {
     (void)state;
     struct acre_slab *slab = use_up(block);
@@ -159,15 +162,15 @@ static void ended_out_of_sight(void **state) {
     acre_recent_start(heap, CLASS); /* filling the slab may have ended it */
     assert_true(acre_recent_admit(heap, slab));
     while (heap->recent[CLASS].top->block != 0) take();
-    heap->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
+    heap->home->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
     acre_recent_stop(heap, CLASS);
-    acre_heap_remember(heap, slab);
+    acre_heap_remember(slab);
     assert_false(acre_recent_admit(heap, slab));
     assert_false(slab->keeps_recent);
     assert_true(is_valid());
-    acre_heap_forget(heap, slab);
-    assert_int_not_equal(heap->lookaside.granule[slot], granule);
-    assert_int_not_equal(heap->lookaside.granule[slot], ACRE_LOOKASIDE_RECENT(granule));
+    acre_heap_forget(slab);
+    assert_int_not_equal(heap->home->lookaside.granule[slot], granule);
+    assert_int_not_equal(heap->home->lookaside.granule[slot], ACRE_LOOKASIDE_RECENT(granule));
 }
 
 /* At random, against what the test knows to be live. */
@@ -205,8 +208,9 @@ static int group_setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(last_goes_first), cmocka_unit_test(an_emptied_slab_goes), cmocka_unit_test(expelled),
-        cmocka_unit_test(misuse_aborts),   cmocka_unit_test(begins_and_ends),      cmocka_unit_test(random_steps),
+        cmocka_unit_test(last_goes_first),    cmocka_unit_test(an_emptied_slab_goes),
+        cmocka_unit_test(expelled),           cmocka_unit_test(misuse_aborts),
+        cmocka_unit_test(begins_and_ends),    cmocka_unit_test(random_steps),
         cmocka_unit_test(ended_out_of_sight),
     };
     return cmocka_run_group_tests_name("recent", tests, group_setup, NULL);

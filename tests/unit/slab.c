@@ -11,7 +11,7 @@ static struct acre_page_heap *pages(void) { return &acre_default_arena.pages; }
 
 /* A slab whose blocks are all handed out. */
 static struct acre_slab *full_slab(unsigned size_class) {
-    struct acre_slab *slab = acre_slab_create(pages(), size_class, acre_heap_mine());
+    struct acre_slab *slab = acre_slab_create(pages(), size_class, &acre_default_arena.depot, acre_heap_mine());
     assert_non_null(slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     assert_int_equal(acre_slab_count_free(slab), slab->total);
@@ -40,9 +40,10 @@ static void create(void **state) {
             if (!begins) continue;
             assert_int_equal(acre_slab_block(slab, number), base + offset);
             if (acre_slab_is_small(slab)) assert_int_equal(acre_slab_number(slab, bit_of(slab, number)), number);
-            assert_true((acre_slab_begins(slab, number * slab->stride / 64) >> number * slab->stride % 64 & 1) != 0);
+            assert_true((acre_slab_begins(slab, number * slab->stride / 64) >> number * slab->stride % 64 & 1) !=
+                        0);
         }
-        acre_slab_destroy(pages(), slab);
+        acre_slab_destroy(slab);
         assert_int_equal(acre_map_find(base)->kind == ACRE_SPAN_SMALL, 0);
     }
     assert_true(acre_page_heap_is_valid(pages()));
@@ -67,7 +68,7 @@ static void remote_collect(void **state) {
         assert_int_equal(acre_slab_collect(slab), 0);
         assert_int_equal(acre_slab_count_free(slab), slab->total);
         assert_true(acre_slab_is_valid(slab, 0));
-        acre_slab_destroy(pages(), slab);
+        acre_slab_destroy(slab);
     }
 }
 
@@ -82,7 +83,7 @@ static void collect_meanwhile(void **state) {
     pthread_join(thread, NULL);
     assert_int_equal(collected, slab->total);
     assert_int_equal(acre_slab_collect(slab), 0);
-    acre_slab_destroy(pages(), slab);
+    acre_slab_destroy(slab);
 }
 
 static void without_memory(void *unused) {
@@ -112,15 +113,15 @@ static void buried_when_unqueued(void **state) {
     assert_true(acre_slab_unqueue(slab));
     assert_true(acre_slab_must_queue(slab));
     slab->fresh_bytes = 0;
-    acre_slab_destroy(pages(), slab);
+    acre_slab_destroy(slab);
     struct acre_slab *other = full_slab(40);
     assert_ptr_not_equal(other, slab);
     assert_true(*acre_slab_owner(slab) == ACRE_OWNER_GONE);
     assert_false(acre_slab_unqueue(slab));
     struct acre_slab *again = full_slab(40);
     assert_ptr_equal(again, slab);
-    acre_slab_destroy(pages(), again);
-    acre_slab_destroy(pages(), other);
+    acre_slab_destroy(again);
+    acre_slab_destroy(other);
 }
 
 /* By way of the heap: the blocks of a slab are distinct, in it, and come again when they are free. */
@@ -212,9 +213,12 @@ static int group_setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(create),                cmocka_unit_test(remote_collect),
-        cmocka_unit_test(collect_meanwhile),     cmocka_unit_test(remote_without_memory),
-        cmocka_unit_test(buried_when_unqueued),  cmocka_unit_test(refill),
+        cmocka_unit_test(create),
+        cmocka_unit_test(remote_collect),
+        cmocka_unit_test(collect_meanwhile),
+        cmocka_unit_test(remote_without_memory),
+        cmocka_unit_test(buried_when_unqueued),
+        cmocka_unit_test(refill),
         cmocka_unit_test(misuse_aborts),
     };
     return cmocka_run_group_tests_name("slab", tests, group_setup, NULL);
