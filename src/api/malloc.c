@@ -22,7 +22,7 @@ static void *out_of_memory(void) {
 /* Here and below: behind its first *dirty_bytes a block reads as zeros. */
 static uintptr_t take_pages(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
-        return acre_huge_take(size_bytes, alignment, dirty_bytes);
+        return acre_huge_take(&acre_default_arena.huge, size_bytes, alignment, dirty_bytes);
     struct acre_span_place place = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment);
     *dirty_bytes = place.dirty == 0 ? 0 : size_bytes;
     return place.base;

@@ -23,7 +23,6 @@ static bool start(void) {
     acre_options_read(&acre_options, acre_os_is_secure() ? NULL : acre_os_environment("ACRE_OPTIONS"));
     struct acre_huge_policy huge = {
         .cache = acre_options.huge_cache != 0,
-        .from_break = acre_options.source == ACRE_SOURCE_BRK,
         .cache_bytes = acre_min(CACHE_BYTES, memory_limit_bytes() / 16),
         .decay_ms = acre_options.decay_ms,
         .thp = (enum acre_thp)acre_options.thp,

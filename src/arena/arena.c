@@ -8,10 +8,15 @@
 struct acre_arena acre_default_arena;
 
 void acre_arena_start(struct acre_arena *arena, const char *name, const struct acre_options *options) {
-    struct acre_page_policy pages = {(enum acre_source)options->source, options->brk_limit_bytes,
-                                     (enum acre_thp)options->thp, options->decay_ms};
+    struct acre_page_policy pages = {.brk_limit_bytes = options->brk_limit_bytes,
+                                     .first_chunk_bytes = ACRE_CHUNK_BYTES,
+                                     .minds_huge_blocks = true,
+                                     .thp = (enum acre_thp)options->thp,
+                                     .decay_ms = options->decay_ms};
     arena->name = name;
-    acre_page_heap_start(&arena->pages, &pages);
+    acre_supplier_start(&arena->supplier, (enum acre_source)options->source, SIZE_MAX);
+    acre_huge_space_start(&arena->huge, &arena->supplier);
+    acre_page_heap_start(&arena->pages, &pages, &arena->supplier);
     acre_depot_start(&arena->depot, &arena->pages);
     acre_heap_start(&arena->depot);
 }
@@ -30,14 +35,16 @@ static struct acre_lock *every_lock(unsigned index) {
     case 4:
         return acre_huge_lock();
     case 5:
-        return acre_source_lock();
+        return acre_supplier_lock();
     case 6:
+        return acre_source_lock();
+    case 7:
         return acre_map_lock();
     default:
         return acre_metadata_lock();
     }
 }
-#define LOCKS 8u
+#define LOCKS 9u
 
 /* What became of each lock before the fork that this thread is in. */
 enum { TAKEN, HELD_BEFORE, NOT_HAD };

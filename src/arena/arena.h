@@ -1,13 +1,16 @@
-/* Layer 7: an arena joins a page heap and a depot. For now there is one, the default, which serves malloc. */
+/* Layer 7: an arena joins a supplier, a page heap, a depot and huge blocks. The default one serves malloc. */
 #ifndef ACRE_ARENA_ARENA_H
 #define ACRE_ARENA_ARENA_H
 
 #include "heap/heap.h"
 #include "options/options.h"
+#include "span/huge.h"
 
 struct acre_arena {
+    struct acre_supplier supplier;
     struct acre_page_heap pages;
     struct acre_depot depot;
+    struct acre_huge_space huge;
     const char *name;
 };
 extern struct acre_arena acre_default_arena;

@@ -72,11 +72,11 @@ void acre_figures_collect(struct acre_figures *figures) {
     if (acre_default_arena.name == NULL) return;
     add_chunks(figures, &acre_default_arena.pages);
     acre_thread_each(count_cursors, figures);
-    struct acre_huge_figures huge = acre_huge_figures();
+    struct acre_huge_figures huge = acre_huge_figures(&acre_default_arena.huge);
     figures->huge_bytes = huge.asked_bytes;
     figures->huge_blocks = huge.live_blocks;
-    figures->cached_bytes = huge.cached_bytes;
-    figures->held_bytes += huge.live_bytes + huge.cached_bytes;
+    figures->cached_bytes = acre_huge_cached_bytes();
+    figures->held_bytes += huge.live_bytes + acre_huge_cached_bytes();
     figures->live_bytes += figures->large_bytes + figures->huge_bytes;
     figures->live_blocks += figures->large_blocks + figures->huge_blocks;
     figures->retained_bytes += figures->cached_bytes + figures->free_slab_bytes;

@@ -12,6 +12,7 @@ enum acre_rank { /* the number of the layer that owns the lock; held inside out 
                  ACRE_RANK_METADATA = 20,
                  ACRE_RANK_MAP = 25,
                  ACRE_RANK_SOURCE = 30,
+                 ACRE_RANK_RANGES = 35,
                  ACRE_RANK_HUGE = 40,
                  ACRE_RANK_PAGES = 45,
                  ACRE_RANK_DEPOT = 50,

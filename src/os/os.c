@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <linux/mman.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -79,15 +80,39 @@ uintptr_t acre_os_break(intptr_t delta_bytes) {
     return (uintptr_t)before;
 }
 
-void *acre_os_map(size_t size_bytes) {
+static void *map(void *at, size_t size_bytes, int protection, int flags) {
     if (must_fail(ACRE_OS_MMAP)) return NULL;
     int kept = errno;
-    void *start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *start = mmap(at, size_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     count(ACRE_OS_MMAP);
     errno = kept;
-    if (start == MAP_FAILED) return NULL;
-    add_mapped((int64_t)size_bytes);
+    return start == MAP_FAILED ? NULL : start;
+}
+
+void *acre_os_map(size_t size_bytes) {
+    void *start = map(NULL, size_bytes, PROT_READ | PROT_WRITE, 0);
+    if (start != NULL) add_mapped((int64_t)size_bytes);
     return start;
+}
+
+void *acre_os_map_huge_pages(size_t size_bytes) {
+    void *start = map(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_HUGETLB | 21 << MAP_HUGE_SHIFT);
+    if (start != NULL) add_mapped((int64_t)size_bytes);
+    return start;
+}
+
+void *acre_os_reserve(size_t size_bytes) {
+    void *start = map(NULL, size_bytes, PROT_NONE, MAP_NORESERVE);
+    if (start != NULL) add_mapped((int64_t)size_bytes);
+    return start;
+}
+
+bool acre_os_commit(void *start, size_t size_bytes) {
+    return map(start, size_bytes, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
+}
+
+bool acre_os_decommit(void *start, size_t size_bytes) {
+    return map(start, size_bytes, PROT_NONE, MAP_NORESERVE | MAP_FIXED) != NULL;
 }
 
 void *acre_os_map_file(const char *path, size_t size_bytes) {

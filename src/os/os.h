@@ -28,7 +28,14 @@ uintptr_t acre_os_break(intptr_t delta_bytes);
 
 /* Private anonymous zeroed pages; NULL when there are none. */
 void *acre_os_map(size_t size_bytes);
+/* The same of huge pages of 2 MiB that were set aside (size_bytes: a multiple of it, and so is the address). */
+void *acre_os_map_huge_pages(size_t size_bytes);
 bool acre_os_unmap(void *start, size_t size_bytes);
+/* Addresses without memory, which cannot be touched and count toward no limit but that on address space; NULL:
+ * none. Pages for some of them, zeroed; and without again. acre_os_unmap ends it, with what has no pages then. */
+void *acre_os_reserve(size_t size_bytes);
+bool acre_os_commit(void *start, size_t size_bytes);
+bool acre_os_decommit(void *start, size_t size_bytes);
 /* Makes a mapping longer or shorter where it lies; false when that cannot be done. */
 bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
 /* Moves the pages of a mapping over another one of new_bytes, which they replace and which is not shorter; the rest
@@ -42,8 +49,8 @@ size_t acre_os_resident_bytes(void *start, size_t size_bytes);
 /* Whether the kernel may put huge pages behind these pages: at their first touch, or later by copying. Only advice.
  */
 void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted);
-/* Whether the system gives huge pages to who did not ask as well (its setting for transparent huge pages is always),
- * as it was when this was first called. */
+/* Whether the system gives huge pages to who did not ask as well (its setting for transparent huge pages is
+ * always), as it was when this was first called. */
 bool acre_os_huge_pages_are_for_all(void);
 /* The first bytes of a small file, as text that ends with a 0; how many. 0 as well when it cannot be read. */
 size_t acre_os_read_file(const char *path, char *text, size_t room_bytes);
@@ -52,7 +59,7 @@ void *acre_os_map_file(const char *path, size_t size_bytes);
 
 /* The least of the limits on address space and data (RLIMIT_AS, RLIMIT_DATA), SIZE_MAX when there is none. */
 size_t acre_os_memory_limit_bytes(void);
-uint64_t acre_os_clock_ms(void); /* monotonic, coarse; no system call where there is a vDSO */
+uint64_t acre_os_clock_ms(void);  /* monotonic, coarse; no system call where there is a vDSO */
 uint64_t acre_os_thread_us(void); /* processor time of the calling thread */
 uint32_t acre_os_process_id(void);
 uint32_t acre_os_parent_id(void);

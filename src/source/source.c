@@ -12,27 +12,14 @@ static struct {
     bool broken; /* somebody took memory from under us: hands off */
 } the_break = {.lock = ACRE_LOCK(ACRE_RANK_SOURCE)};
 
-/* Both sources together; what is held counts before it is asked for, so that it never is more than the limit. */
-static struct {
-    _Atomic size_t held_bytes;
-    size_t limit_bytes;
-} quota = {.limit_bytes = SIZE_MAX};
+/* Both sources together. */
+static struct acre_quota quota = {.limit_bytes = SIZE_MAX};
 
 void acre_source_start(size_t limit_bytes) { quota.limit_bytes = limit_bytes; }
-size_t acre_source_held_bytes(void) { return atomic_load_explicit(&quota.held_bytes, memory_order_relaxed); }
+size_t acre_source_held_bytes(void) { return acre_quota_held_bytes(&quota); }
 
-static bool charge(size_t size_bytes) {
-    size_t held_bytes = acre_source_held_bytes();
-    do
-        if (held_bytes > quota.limit_bytes || size_bytes > quota.limit_bytes - held_bytes) return false;
-    while (!atomic_compare_exchange_weak_explicit(&quota.held_bytes, &held_bytes, held_bytes + size_bytes,
-                                                  memory_order_relaxed, memory_order_relaxed));
-    return true;
-}
-
-static void discharge(size_t size_bytes) {
-    atomic_fetch_sub_explicit(&quota.held_bytes, size_bytes, memory_order_relaxed);
-}
+static bool charge(size_t size_bytes) { return acre_quota_charge(&quota, size_bytes); }
+static void discharge(size_t size_bytes) { acre_quota_discharge(&quota, size_bytes); }
 
 struct acre_lock *acre_source_lock(void) {
     return &the_break.lock;
@@ -87,12 +74,12 @@ static struct acre_extent grow_locked(size_t least_bytes, size_t wanted_bytes) {
 
 struct acre_extent acre_source_grow_break(size_t least_bytes, size_t wanted_bytes) {
     struct acre_extent extent = {0, 0};
-    if (!charge(wanted_bytes)) wanted_bytes = charge(least_bytes) ? least_bytes : 0;
+    wanted_bytes = acre_quota_charge_some(&quota, least_bytes, wanted_bytes);
     if (wanted_bytes == 0) return extent;
     acre_lock(&the_break.lock);
     extent = grow_locked(least_bytes, wanted_bytes);
     acre_unlock(&the_break.lock);
-    discharge(wanted_bytes - extent.size_bytes); /* it may have become longer, by a gap that others left */
+    acre_quota_correct(&quota, wanted_bytes, extent.size_bytes); /* longer, perhaps, by a gap that others left */
     return extent;
 }
 
@@ -119,20 +106,24 @@ bool acre_source_lower_break(uintptr_t top, size_t size_bytes) {
 
 /* Most mappings come out aligned, since the kernel places them one below the other; only the first of a row
  * needs the larger piece and the two cuts. */
-static uintptr_t map_aligned(size_t size_bytes, size_t alignment) {
-    uintptr_t start = (uintptr_t)acre_os_map(size_bytes);
+static uintptr_t map_aligned_by(void *map(size_t size_bytes), size_t size_bytes, size_t alignment) {
+    uintptr_t start = (uintptr_t)map(size_bytes);
     if (start == 0 || (start & (alignment - 1)) == 0) return start;
     acre_os_unmap((void *)start, size_bytes);
     size_t page_bytes = acre_os_page_bytes();
     if (size_bytes > SIZE_MAX - alignment) return 0;
     size_t larger_bytes = size_bytes + alignment - page_bytes;
-    start = (uintptr_t)acre_os_map(larger_bytes);
+    start = (uintptr_t)map(larger_bytes);
     if (start == 0) return 0;
     uintptr_t base = acre_align_up(start, alignment);
     if (base > start) acre_os_unmap((void *)start, base - start);
     size_t tail_bytes = start + larger_bytes - (base + size_bytes);
     if (tail_bytes > 0) acre_os_unmap((void *)(base + size_bytes), tail_bytes);
     return base;
+}
+
+static uintptr_t map_aligned(size_t size_bytes, size_t alignment) {
+    return map_aligned_by(acre_os_map, size_bytes, alignment);
 }
 
 uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
@@ -145,6 +136,31 @@ uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
 void acre_source_unmap(uintptr_t base, size_t size_bytes) {
     discharge(size_bytes);
     if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
+}
+
+uintptr_t acre_source_map_huge_pages(size_t size_bytes) {
+    if (!charge(size_bytes)) return 0;
+    uintptr_t base = (uintptr_t)acre_os_map_huge_pages(size_bytes);
+    if (base == 0) discharge(size_bytes);
+    return base;
+}
+
+uintptr_t acre_source_reserve(size_t size_bytes) {
+    return map_aligned_by(acre_os_reserve, size_bytes, ACRE_GRANULE_BYTES);
+}
+
+void acre_source_unreserve(uintptr_t base, size_t size_bytes) { acre_os_unmap((void *)base, size_bytes); }
+
+bool acre_source_commit(uintptr_t base, size_t size_bytes) {
+    if (!charge(size_bytes)) return false;
+    bool done = acre_os_commit((void *)base, size_bytes);
+    if (!done) discharge(size_bytes);
+    return done;
+}
+
+void acre_source_decommit(uintptr_t base, size_t size_bytes) {
+    discharge(size_bytes);
+    if (!acre_os_decommit((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
 }
 
 bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes) {

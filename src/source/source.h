@@ -2,20 +2,9 @@
 #ifndef ACRE_SOURCE_SOURCE_H
 #define ACRE_SOURCE_SOURCE_H
 
-#include "base/base.h"
+#include "acre/acre.h"
 #include "os/lock.h"
-
-enum acre_source { /* the order of option `source` */
-                   ACRE_SOURCE_AUTO,
-                   ACRE_SOURCE_BRK,
-                   ACRE_SOURCE_MMAP
-};
-
-enum acre_thp { /* the order of option `thp`: transparent huge pages */
-                ACRE_THP_AUTO,
-                ACRE_THP_ALWAYS,
-                ACRE_THP_NEVER
-};
+#include "source/quota.h"
 
 struct acre_extent {
     uintptr_t base;    /* aligned to a granule */
@@ -42,6 +31,15 @@ bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes);
  */
 uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes);
 void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes);
+
+/* Huge pages that were set aside, of whole 2 MiB; 0: none. acre_source_unmap takes them back. */
+uintptr_t acre_source_map_huge_pages(size_t size_bytes);
+/* Addresses in one piece, aligned to a granule, which hold nothing yet; parts of it with pages, and without again.
+ * Only parts with pages count toward the limit; at the end there are none. */
+uintptr_t acre_source_reserve(size_t size_bytes);
+void acre_source_unreserve(uintptr_t base, size_t size_bytes);
+bool acre_source_commit(uintptr_t base, size_t size_bytes);
+void acre_source_decommit(uintptr_t base, size_t size_bytes);
 
 /* New pages: whether huge ones are to lie behind them. Asked for, or refused where the system gives them to all. */
 void acre_source_advise_huge_pages(uintptr_t base, size_t size_bytes, bool wanted);

@@ -8,6 +8,7 @@
 #include "span/released.h"
 #include "span/break_holes.h"
 #include "span/huge_cache.h"
+#include "span/supplier.h"
 
 /* The cache is for a program that takes and frees blocks in turn, not a second heap. */
 #define CACHE_MOST 64u
@@ -30,13 +31,12 @@
 static struct {
     struct acre_lock lock;
     struct acre_huge_policy policy;
-    struct acre_node live;
     struct acre_huge_cache cache;
     struct acre_vacant holes /* of the break */, vacant /* the others */;
     uint32_t mappings; /* the number of the last one */
     unsigned frees_in_row;
     size_t fresh_bytes;
-    struct acre_huge_figures figures;
+    size_t live_blocks, live_bytes; /* over all spaces */
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
 struct acre_lock *acre_huge_lock(void) {
@@ -45,27 +45,38 @@ struct acre_lock *acre_huge_lock(void) {
 
 void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
-    acre_list_start(&huge_blocks.live);
     acre_huge_cache_start(&huge_blocks.cache);
     huge_blocks.holes = huge_blocks.vacant = (struct acre_vacant){NULL, 0, 0};
 }
 
 bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == ACRE_HUGE_LIVE; }
 
-static void note_live(struct acre_huge *huge, size_t asked_bytes) {
+void acre_huge_space_start(struct acre_huge_space *space, struct acre_supplier *supplier) {
+    space->supplier = supplier;
+    acre_list_start(&space->live);
+    space->figures = (struct acre_huge_figures){0, 0, 0};
+}
+
+static void note_live(struct acre_huge_space *space, struct acre_huge *huge, size_t asked_bytes) {
+    huge->space = space;
     huge->asked_bytes = asked_bytes;
     huge->span.state = ACRE_HUGE_LIVE;
-    acre_list_push_front(&huge_blocks.live, &huge->node);
-    huge_blocks.figures.live_blocks++;
-    huge_blocks.figures.live_bytes += huge->mapped_bytes;
-    huge_blocks.figures.asked_bytes += asked_bytes;
+    acre_list_push_front(&space->live, &huge->node);
+    space->figures.live_blocks++;
+    space->figures.live_bytes += huge->mapped_bytes;
+    space->figures.asked_bytes += asked_bytes;
+    huge_blocks.live_blocks++;
+    huge_blocks.live_bytes += huge->mapped_bytes;
 }
 
 static void forget_live(struct acre_huge *huge) {
+    struct acre_huge_figures *figures = &huge->space->figures;
     acre_list_remove(&huge->node);
-    huge_blocks.figures.live_blocks--;
-    huge_blocks.figures.live_bytes -= huge->mapped_bytes;
-    huge_blocks.figures.asked_bytes -= huge->asked_bytes;
+    figures->live_blocks--;
+    figures->live_bytes -= huge->mapped_bytes;
+    figures->asked_bytes -= huge->asked_bytes;
+    huge_blocks.live_blocks--;
+    huge_blocks.live_bytes -= huge->mapped_bytes;
 }
 
 void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_bytes, uint32_t mapping) {
@@ -78,7 +89,7 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
     acre_map_set(base, 1, &huge->span);
 }
 
-static bool are_many_live(void) { return huge_blocks.figures.live_blocks > LIVE_MANY; }
+static bool are_many_live(void) { return huge_blocks.live_blocks > LIVE_MANY; }
 
 static void unmap_vacant(size_t most) {
     for (struct acre_huge *huge; most > 0 && (huge = acre_vacant_highest(&huge_blocks.vacant)) != NULL; most--) {
@@ -209,10 +220,27 @@ static bool map_vacant(struct acre_huge **huge, size_t size_bytes) {
     return true;
 }
 
-static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+/* From memory that serves its arena alone. */
+static struct acre_huge *take_supplied(struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+                                       size_t *dirty_bytes) {
     struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
     if (huge == NULL) return NULL;
-    if (huge_blocks.policy.from_break && alignment <= ACRE_GRANULE_BYTES) {
+    uintptr_t base = acre_supplier_take(supplier, size_bytes, acre_max(alignment, supplier->unit_bytes));
+    if (base != 0 && acre_map_reserve(base, 1)) {
+        *dirty_bytes = supplier->keeps_pages ? size_bytes : 0;
+        acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
+        return huge;
+    }
+    if (base != 0) acre_supplier_give(supplier, base, size_bytes);
+    acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    return NULL;
+}
+
+static struct acre_huge *map_new(const struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+                                 size_t *dirty_bytes) {
+    struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
+    if (huge == NULL) return NULL;
+    if (supplier->source == ACRE_SOURCE_BRK && alignment <= ACRE_GRANULE_BYTES) {
         *dirty_bytes = size_bytes; /* a hole's pages may have stayed */
         if (map_from_break(&huge, acre_align_up(size_bytes, ACRE_GRANULE_BYTES))) return huge;
     }
@@ -223,7 +251,7 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
         note_fresh(size_bytes);
         if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp != ACRE_THP_AUTO)
             acre_source_advise_huge_pages(base, size_bytes, huge_blocks.policy.thp == ACRE_THP_ALWAYS);
-        acre_decay_note_held(huge_blocks.figures.live_bytes + size_bytes);
+        acre_decay_note_held(huge_blocks.live_bytes + size_bytes);
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
         return huge;
     }
@@ -232,27 +260,36 @@ static struct acre_huge *map_new(size_t size_bytes, size_t alignment, size_t *di
     return NULL;
 }
 
-/* Whole pages, and longer than a granule: see the map's rule above. 0: too much. */
-static size_t mapped_size(size_t size_bytes) {
-    size_t page_bytes = acre_os_page_bytes();
-    if (size_bytes > (size_t)PTRDIFF_MAX - page_bytes) return 0;
-    return acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), page_bytes);
+/* Whole units of its source, and longer than a granule: see the map's rule above. 0: too much. */
+static size_t mapped_size(size_t size_bytes, size_t unit_bytes) {
+    if (size_bytes > (size_t)PTRDIFF_MAX - unit_bytes) return 0;
+    return acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), unit_bytes);
 }
 
-uintptr_t acre_huge_take(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
-    size_t mapped_bytes = mapped_size(size_bytes);
+static struct acre_huge *take_shared(const struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+                                     size_t *dirty_bytes) {
+    huge_blocks.frees_in_row = 0;
+    struct acre_huge *huge = use_again(size_bytes, alignment, dirty_bytes);
+    if (huge == NULL) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
+    if (huge == NULL && decay_locked(true)) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
+    return huge;
+}
+
+uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    struct acre_supplier *supplier = space->supplier;
+    size_t mapped_bytes = mapped_size(size_bytes, supplier->unit_bytes);
     uintptr_t block = 0;
     if (mapped_bytes == 0 || alignment > (size_t)PTRDIFF_MAX) return 0;
+    if (!acre_quota_charge(&supplier->quota, mapped_bytes)) return 0;
     alignment = acre_max(alignment, acre_os_page_bytes());
     acre_lock(&huge_blocks.lock);
-    huge_blocks.frees_in_row = 0;
-    struct acre_huge *huge = use_again(mapped_bytes, alignment, dirty_bytes);
-    if (huge == NULL) huge = map_new(mapped_bytes, alignment, dirty_bytes);
-    if (huge == NULL && decay_locked(true)) huge = map_new(mapped_bytes, alignment, dirty_bytes);
+    struct acre_huge *huge = supplier->is_shared ? take_shared(supplier, mapped_bytes, alignment, dirty_bytes)
+                                                 : take_supplied(supplier, mapped_bytes, alignment, dirty_bytes);
     if (huge != NULL) {
-        note_live(huge, size_bytes);
+        note_live(space, huge, size_bytes);
         block = huge->span.base;
     }
+    acre_quota_correct(&supplier->quota, mapped_bytes, huge == NULL ? 0 : huge->mapped_bytes);
     acre_unlock(&huge_blocks.lock);
     return block;
 }
@@ -278,23 +315,54 @@ void acre_huge_limit_cache(size_t most_bytes) {
     acre_unlock(&huge_blocks.lock);
 }
 
-size_t acre_huge_live_bytes(void) { return __atomic_load_n(&huge_blocks.figures.live_bytes, __ATOMIC_RELAXED); }
+size_t acre_huge_live_bytes(void) { return __atomic_load_n(&huge_blocks.live_bytes, __ATOMIC_RELAXED); }
 size_t acre_huge_fresh_bytes(void) { return __atomic_load_n(&huge_blocks.fresh_bytes, __ATOMIC_RELAXED); }
 size_t acre_huge_cached_bytes(void) { return __atomic_load_n(&huge_blocks.cache.bytes, __ATOMIC_RELAXED); }
+
+static void give_supplied(struct acre_supplier *supplier, struct acre_huge *huge) {
+    huge->span.state = 0;
+    acre_map_set(huge->span.base, 1, NULL);
+    acre_supplier_give(supplier, huge->span.base, huge->mapped_bytes);
+    acre_metadata_give(ACRE_RECORD_HUGE, huge);
+}
+
+static void give_live(struct acre_huge *huge) {
+    struct acre_supplier *supplier = huge->space->supplier;
+    const struct acre_huge_policy *policy = &huge_blocks.policy;
+    forget_live(huge);
+    acre_quota_discharge(&supplier->quota, huge->mapped_bytes);
+    if (!supplier->is_shared)
+        give_supplied(supplier, huge);
+    else if (policy->cache && policy->decay_ms > 0 && !huge->from_break &&
+             huge->mapped_bytes <= policy->cache_bytes)
+        put_in_cache(huge);
+    else
+        unmap(huge);
+}
 
 bool acre_huge_give(struct acre_huge *huge) {
     acre_lock(&huge_blocks.lock);
     bool live = acre_huge_is_live(huge);
-    if (live) {
-        forget_live(huge);
-        if (huge_blocks.policy.cache && huge_blocks.policy.decay_ms > 0 && !huge->from_break &&
-            huge->mapped_bytes <= huge_blocks.policy.cache_bytes)
-            put_in_cache(huge);
-        else
-            unmap(huge);
-    }
+    if (live) give_live(huge);
     acre_unlock(&huge_blocks.lock);
     return live;
+}
+
+void acre_huge_space_empty(struct acre_huge_space *space) {
+    acre_lock(&huge_blocks.lock);
+    while (!acre_list_is_empty(&space->live))
+        give_live(ACRE_CONTAINER_OF(space->live.next, struct acre_huge, node));
+    acre_unlock(&huge_blocks.lock);
+}
+
+bool acre_huge_space_each(struct acre_huge_space *space, bool (*visit)(struct acre_huge *huge, void *context),
+                          void *context) {
+    bool more = true;
+    acre_lock(&huge_blocks.lock);
+    for (struct acre_node *node = space->live.next; more && node != &space->live; node = node->next)
+        more = visit(ACRE_CONTAINER_OF(node, struct acre_huge, node), context);
+    acre_unlock(&huge_blocks.lock);
+    return more;
 }
 
 /* Keeps the addresses, which would leave a gap. */
@@ -306,8 +374,9 @@ static bool release_tail(struct acre_huge *huge, size_t kept_bytes) {
 }
 
 static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
-    /* Moving the break's pages would leave a hole in its mapping. */
-    if (huge->from_break) return mapped_bytes <= huge->mapped_bytes && mapped_bytes >= huge->mapped_bytes / 2;
+    /* Moving the break's pages would leave a hole in its mapping; others have their place. */
+    if (huge->from_break || !huge->space->supplier->is_shared)
+        return mapped_bytes <= huge->mapped_bytes && mapped_bytes >= huge->mapped_bytes / 2;
     if (mapped_bytes == huge->mapped_bytes) return true;
     if (mapped_bytes < huge->mapped_bytes && are_many_live()) return release_tail(huge, mapped_bytes);
     if (mapped_bytes > huge->mapped_bytes + huge->mapped_bytes / COPY_PART &&
@@ -318,31 +387,37 @@ static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
 }
 
 uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {
-    size_t mapped_bytes = mapped_size(size_bytes);
+    struct acre_huge_space *space = huge->space;
+    struct acre_quota *quota = &space->supplier->quota;
+    size_t mapped_bytes = mapped_size(size_bytes, space->supplier->unit_bytes);
+    uintptr_t block = 0;
     if (mapped_bytes == 0) return 0;
     acre_lock(&huge_blocks.lock);
-    forget_live(huge);
-    bool done = resize_locked(huge, mapped_bytes);
-    note_live(huge, done ? size_bytes : huge->asked_bytes);
-    uintptr_t block = done ? huge->span.base : 0;
+    size_t old_bytes = huge->mapped_bytes, more_bytes = mapped_bytes - acre_min(mapped_bytes, old_bytes);
+    if (acre_quota_charge(quota, more_bytes)) {
+        forget_live(huge);
+        bool done = resize_locked(huge, mapped_bytes);
+        note_live(space, huge, done ? size_bytes : huge->asked_bytes);
+        block = done ? huge->span.base : 0;
+        acre_quota_correct(quota, old_bytes + more_bytes, huge->mapped_bytes);
+    }
     acre_unlock(&huge_blocks.lock);
     return block;
 }
 
-struct acre_huge_figures acre_huge_figures(void) {
+struct acre_huge_figures acre_huge_figures(const struct acre_huge_space *space) {
     acre_lock(&huge_blocks.lock);
-    struct acre_huge_figures figures = huge_blocks.figures;
-    figures.cached_bytes = huge_blocks.cache.bytes;
+    struct acre_huge_figures figures = space->figures;
     acre_unlock(&huge_blocks.lock);
     return figures;
 }
 
-bool acre_huge_is_valid(void) {
+bool acre_huge_is_valid(const struct acre_huge_space *space) {
     size_t bytes = 0;
     acre_lock(&huge_blocks.lock);
-    for (struct acre_node *node = huge_blocks.live.next; node != &huge_blocks.live; node = node->next)
+    for (struct acre_node *node = space->live.next; node != &space->live; node = node->next)
         bytes += ACRE_CONTAINER_OF(node, struct acre_huge, node)->mapped_bytes;
-    bool valid = bytes == huge_blocks.figures.live_bytes && acre_huge_cache_is_valid(&huge_blocks.cache);
+    bool valid = bytes == space->figures.live_bytes && acre_huge_cache_is_valid(&huge_blocks.cache);
     acre_unlock(&huge_blocks.lock);
     return valid;
 }

@@ -42,9 +42,11 @@
 #define HUGE_PART 4
 #define HUGE_CHUNKS_IN_A_ROW 7
 
-void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy) {
+void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy,
+                          struct acre_supplier *supplier) {
     heap->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_PAGES);
     heap->policy = *policy;
+    heap->supplier = supplier;
     acre_list_start(&heap->chunks);
     acre_list_start(&heap->granules);
     for (unsigned bucket = 0; bucket < ACRE_RUN_BUCKETS; bucket++) acre_list_start(&heap->buckets[bucket]);
@@ -122,11 +124,16 @@ static void add_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uin
     acre_released_mapped_anew(size_bytes);
     acre_chunk_extend(chunk, (uint32_t)(size_bytes >> acre_page_shift()));
     heap->chunk_bytes += size_bytes;
-    acre_decay_note_held(heap->chunk_bytes);
+    acre_decay_note_held(acre_source_held_bytes());
     file(heap, chunk);
 }
 
 static size_t chunk_bytes(const struct acre_chunk *chunk) { return (size_t)chunk->pages << acre_page_shift(); }
+
+static void give_to_break(struct acre_page_heap *heap, struct acre_extent extent) {
+    acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
+    acre_quota_discharge(&heap->supplier->quota, extent.size_bytes);
+}
 
 /* Spreads an extent of the break over the last chunk and new ones; what finds no record is given back or lost to
  * address space alone (it was never touched). */
@@ -140,7 +147,7 @@ static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
         if (room == 0) {
             last = new_chunk(heap, extent.base, true);
             if (last == NULL) {
-                acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
+                give_to_break(heap, extent);
                 return added;
             }
             heap->break_chunk = last;
@@ -186,10 +193,13 @@ static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_
     least_bytes = break_need(heap, least_bytes);
     if (limit_bytes < held_bytes || limit_bytes - held_bytes < least_bytes) return false;
     step_bytes = acre_max(acre_min(step_bytes, limit_bytes - held_bytes), least_bytes);
+    step_bytes = acre_quota_charge_some(&heap->supplier->quota, least_bytes, step_bytes);
+    if (step_bytes == 0) return false;
     struct acre_extent extent = acre_source_grow_break(least_bytes, step_bytes);
+    acre_quota_correct(&heap->supplier->quota, step_bytes, extent.size_bytes);
     if (extent.size_bytes == 0) return false;
     if (!acre_map_reserve(extent.base, extent.size_bytes)) {
-        acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
+        give_to_break(heap, extent);
         return false;
     }
     bool added = add_extent(heap, extent);
@@ -211,28 +221,50 @@ static bool wants_huge_pages(struct acre_page_heap *heap) {
     return --heap->huge_chunks_left > 0;
 }
 
+static uintptr_t take_supplied(struct acre_page_heap *heap, size_t size_bytes, size_t alignment) {
+    struct acre_supplier *supplier = heap->supplier;
+    if (!acre_quota_charge(&supplier->quota, size_bytes)) return 0;
+    uintptr_t base = acre_supplier_take(supplier, size_bytes, acre_max(alignment, supplier->unit_bytes));
+    if (base == 0) acre_quota_discharge(&supplier->quota, size_bytes);
+    return base;
+}
+
+static void give_supplied(struct acre_page_heap *heap, uintptr_t base, size_t size_bytes) {
+    acre_supplier_give(heap->supplier, base, size_bytes);
+    acre_quota_discharge(&heap->supplier->quota, size_bytes);
+}
+
+/* Small at first, where the policy says so: for many heaps of which most stay small. */
+static size_t map_step(const struct acre_page_heap *heap, size_t least_bytes) {
+    size_t step_bytes = acre_max(heap->policy.first_chunk_bytes, heap->chunk_bytes);
+    step_bytes = acre_max(least_bytes, acre_min(step_bytes, ACRE_CHUNK_BYTES));
+    return acre_align_up(step_bytes, acre_max(heap->supplier->unit_bytes, ACRE_GRANULE_BYTES));
+}
+
 static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
-    size_t size_bytes = ACRE_CHUNK_BYTES;
-    bool huge_pages = wants_huge_pages(heap);
-    uintptr_t base = acre_source_map(size_bytes, huge_pages ? HUGE_PAGE_BYTES : ACRE_GRANULE_BYTES);
+    size_t size_bytes = map_step(heap, least_bytes);
+    bool huge_pages = size_bytes == ACRE_CHUNK_BYTES && wants_huge_pages(heap);
+    uintptr_t base = take_supplied(heap, size_bytes, huge_pages ? HUGE_PAGE_BYTES : ACRE_GRANULE_BYTES);
     if (base == 0 && huge_pages) {
         huge_pages = false;
-        base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
+        base = take_supplied(heap, size_bytes, ACRE_GRANULE_BYTES);
     }
     if (base == 0) { /* near a limit: as little as will do */
-        size_bytes = least_bytes;
-        base = acre_source_map(size_bytes, ACRE_GRANULE_BYTES);
+        size_bytes = acre_align_up(least_bytes, acre_max(heap->supplier->unit_bytes, ACRE_GRANULE_BYTES));
+        base = take_supplied(heap, size_bytes, ACRE_GRANULE_BYTES);
     }
     if (base == 0) return false;
     struct acre_chunk *chunk = acre_map_reserve(base, size_bytes) ? new_chunk(heap, base, false) : NULL;
     if (chunk == NULL) {
-        acre_source_unmap(base, size_bytes);
+        give_supplied(heap, base, size_bytes);
         return false;
     }
     chunk->huge_pages = huge_pages && size_bytes == ACRE_CHUNK_BYTES;
     chunk->advised = chunk->huge_pages;
-    acre_source_advise_huge_pages(base, size_bytes, chunk->advised);
+    if (!heap->supplier->keeps_pages) acre_source_advise_huge_pages(base, size_bytes, chunk->advised);
     add_pages(heap, chunk, base, size_bytes);
+    if (heap->supplier->keeps_pages) acre_chunk_mark_dirty(chunk);
+    count(heap, chunk);
     return true;
 }
 
@@ -250,15 +282,15 @@ static bool grow(struct acre_page_heap *heap, size_t least_bytes) {
     least_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
     learn_to_keep(heap);
     acre_huge_decay(false); /* before more is taken, what waits too long goes */
-    switch (heap->policy.source) {
-    case ACRE_SOURCE_MMAP:
-        return grow_by_map(heap, least_bytes);
+    switch (heap->supplier->source) {
     case ACRE_SOURCE_BRK:
         return grow_by_break(heap, least_bytes, no_limit_bytes) || grow_by_map(heap, least_bytes);
-    default: /* past its limit the break is still better than nothing */
+    case ACRE_SOURCE_AUTO: /* past its limit the break is still better than nothing */
         return grow_by_break(heap, least_bytes,
                              acre_align_down(heap->policy.brk_limit_bytes, ACRE_GRANULE_BYTES)) ||
                grow_by_map(heap, least_bytes) || grow_by_break(heap, least_bytes, no_limit_bytes);
+    default:
+        return grow_by_map(heap, least_bytes);
     }
 }
 
@@ -281,6 +313,7 @@ static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
     acre_chunk_cut(last, (uint32_t)(cut_bytes >> acre_page_shift()));
     acre_released_note(ACRE_RELEASED_BREAK, (size_t)(before_pages - last->dirty_pages) << acre_page_shift());
     heap->chunk_bytes -= cut_bytes;
+    acre_quota_discharge(&heap->supplier->quota, cut_bytes);
     file(heap, last);
     if (last->pages == 0) drop_chunk(heap, last);
 }
@@ -335,6 +368,7 @@ void acre_page_heap_stop_huge_pages(struct acre_page_heap *heap, struct acre_chu
 /* Releases the dirty pages in [page, end) of a free run. */
 static bool release_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uint32_t page, uint32_t end) {
     bool released = false;
+    if (heap->supplier->keeps_pages) return false;
     unsigned shift = acre_page_shift();
     while (page < end) {
         uint32_t from = page;
@@ -386,17 +420,27 @@ static void release_until_all(struct acre_page_heap *heap, size_t most) {
     }
 }
 
+static size_t huge_live_bytes(const struct acre_page_heap *heap) {
+    return heap->policy.minds_huge_blocks ? acre_huge_live_bytes() : 0;
+}
+static size_t huge_cached_bytes(const struct acre_page_heap *heap) {
+    return heap->policy.minds_huge_blocks ? acre_huge_cached_bytes() : 0;
+}
+static size_t huge_fresh_bytes(const struct acre_page_heap *heap) {
+    return heap->policy.minds_huge_blocks ? acre_huge_fresh_bytes() : 0;
+}
 static size_t used_bytes(const struct acre_page_heap *heap) {
-    return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + acre_huge_live_bytes();
+    return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + huge_live_bytes(heap);
 }
 size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap) {
-    return (__atomic_load_n(&heap->dirty_pages, __ATOMIC_RELAXED) << acre_page_shift()) + acre_huge_cached_bytes();
+    return (__atomic_load_n(&heap->dirty_pages, __ATOMIC_RELAXED) << acre_page_shift()) + huge_cached_bytes(heap);
 }
 
 /* Whether the program had use for what was given back: it took more untouched pages since than its peak grew by.
  * Then twice as much may lie there from now on, else half as much. */
-static void learn_from_release(struct acre_balance *state) {
-    size_t untouched_bytes = state->untouched_bytes + acre_huge_fresh_bytes() - state->fresh_huge_bytes;
+static void learn_from_release(struct acre_page_heap *heap) {
+    struct acre_balance *state = &heap->balance;
+    size_t untouched_bytes = state->untouched_bytes + huge_fresh_bytes(heap) - state->fresh_huge_bytes;
     untouched_bytes -= acre_min(untouched_bytes, state->waited_bytes);
     if (untouched_bytes == 0) return;
     if (state->released_bytes > 0 && untouched_bytes > state->grown_bytes + state->released_bytes / 2)
@@ -404,7 +448,7 @@ static void learn_from_release(struct acre_balance *state) {
     else
         state->doublings -= state->doublings > 0;
     state->released_bytes = state->untouched_bytes = state->grown_bytes = state->waited_bytes = 0;
-    state->fresh_huge_bytes = acre_huge_fresh_bytes();
+    state->fresh_huge_bytes = huge_fresh_bytes(heap);
 }
 
 /* How much may be released now, of what lies between blocks. */
@@ -422,13 +466,14 @@ static size_t allowed_bytes(struct acre_page_heap *heap) {
  * most_bytes. What could not be given back (short runs, locked pages) is not tried again until there is more. */
 static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
     size_t before_bytes = acre_page_heap_spare_bytes(heap);
+    if (heap->supplier->keeps_pages) return;
     heap->balance.left_bytes = acre_min(heap->balance.left_bytes, before_bytes);
     if (before_bytes <= acre_max(most_bytes, heap->balance.left_bytes + DIRTY_LEAST)) return;
     most_bytes = acre_max(most_bytes / 2, before_bytes - acre_min(before_bytes, allowed_bytes(heap)));
     if (before_bytes - most_bytes < DIRTY_LEAST / 2) return;
-    learn_from_release(&heap->balance);
-    acre_huge_limit_cache(most_bytes / 2);
-    release_until_all(heap, (most_bytes - acre_min(acre_huge_cached_bytes(), most_bytes)) >> acre_page_shift());
+    learn_from_release(heap);
+    if (heap->policy.minds_huge_blocks) acre_huge_limit_cache(most_bytes / 2);
+    release_until_all(heap, (most_bytes - acre_min(huge_cached_bytes(heap), most_bytes)) >> acre_page_shift());
     heap->balance.left_bytes = acre_page_heap_spare_bytes(heap);
     size_t released_bytes = before_bytes - acre_min(before_bytes, heap->balance.left_bytes);
     heap->balance.released_bytes += released_bytes;
@@ -454,7 +499,7 @@ static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     heap->chunk_bytes -= size_bytes;
     acre_released_note(ACRE_RELEASED_MAPPINGS, (size_t)chunk->dirty_pages << acre_page_shift());
     drop_chunk(heap, chunk);
-    acre_source_unmap(base, size_bytes);
+    give_supplied(heap, base, size_bytes);
 }
 
 /* Wholly free chunks from mmap. Looked at when one becomes free, which is once for many blocks. */
@@ -523,7 +568,7 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     }
     if (heap->chunk_bytes < before_bytes) heap->gave_ms = acre_os_clock_ms();
     /* What lies between blocks in use is not to pile up either. */
-    bound_spare(heap, acre_huge_cached_bytes() + heap->keep_bytes +
+    bound_spare(heap, huge_cached_bytes(heap) + heap->keep_bytes +
                           (used_bytes(heap) / FREED_PART << heap->balance.doublings));
     if (heap->dirty_pages > 0) look_now_and_then(heap);
 }

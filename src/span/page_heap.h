@@ -6,14 +6,15 @@
 #define ACRE_SPAN_PAGE_HEAP_H
 
 #include "os/lock.h"
-#include "source/source.h"
 #include "span/chunk.h"
+#include "span/supplier.h"
 
 #define ACRE_RUN_BUCKETS 11
 
 struct acre_page_policy {
-    enum acre_source source;
-    size_t brk_limit_bytes; /* source auto only */
+    size_t brk_limit_bytes;   /* source auto only */
+    size_t first_chunk_bytes; /* from then on as much again as there is, up to the most */
+    bool minds_huge_blocks;   /* those and their cache count among what is in use and what is spare */
     enum acre_thp thp;
     uint32_t decay_ms; /* how long free pages with old data may wait, or ACRE_OPTION_NEVER */
 };
@@ -34,6 +35,7 @@ struct acre_balance {
 struct acre_page_heap {
     struct acre_lock lock;
     struct acre_page_policy policy;
+    struct acre_supplier *supplier;
     struct acre_node chunks, granules, buckets[ACRE_RUN_BUCKETS];
     struct acre_chunk *break_chunk; /* the one that the break ends, if any */
     size_t chunk_bytes;             /* in all chunks */
@@ -52,7 +54,8 @@ struct acre_span_place {
     uint32_t pages, dirty; /* its pages, and those of them that hold old data: 0 means that it reads as zeros */
 };
 
-void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy);
+void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy,
+                          struct acre_supplier *supplier);
 
 /* A span of whole granules for a slab; the map leads to `span` afterwards. */
 struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uint32_t granules,

@@ -62,13 +62,14 @@ static void known_set(void **state) {
     }
     struct acre_span_place large = acre_page_heap_take_large(&acre_default_arena.pages, 100001, 16);
     size_t dirty_bytes;
-    uintptr_t huge = acre_huge_take(HUGE_BYTES, 4096, &dirty_bytes);
+    uintptr_t huge = acre_huge_take(&acre_default_arena.huge, HUGE_BYTES, 4096, &dirty_bytes);
     check_live(collect());
     check_picture();
     assert_true(acre_huge_give((struct acre_huge *)acre_map_find(huge)));
     assert_int_equal(collect().huge_bytes, 0);
     assert_int_equal(collect().cached_bytes, acre_align_up(HUGE_BYTES, acre_os_page_bytes()));
-    assert_int_equal(acre_page_heap_give_large(&acre_default_arena.pages, large.chunk, large.base), ACRE_LARGE_FINE);
+    assert_int_equal(acre_page_heap_give_large(&acre_default_arena.pages, large.chunk, large.base),
+                     ACRE_LARGE_FINE);
     assert_int_equal(collect().live_bytes, SMALL * 112 + MEDIUM * 2048);
     assert_true(collect().retained_bytes >= 100001 + collect().cached_bytes);
     for (unsigned i = 0; i < SMALL + MEDIUM; i++)

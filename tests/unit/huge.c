@@ -3,6 +3,7 @@
 #include "metadata/map.h"
 #include "source/source.h"
 #include "span/huge.h"
+#include "span/supplier.h"
 
 #include <string.h>
 
@@ -15,15 +16,25 @@ static struct acre_huge *record_of(uintptr_t block) {
     return (struct acre_huge *)span;
 }
 
+static struct acre_supplier supplier;
+static struct acre_huge_space space;
+
+static bool is_valid(void) {
+    return acre_huge_is_valid(&space) &&
+           acre_quota_held_bytes(&supplier.quota) == acre_huge_figures(&space).live_bytes;
+}
+
 static void start(bool cache, bool from_break) {
-    struct acre_huge_policy policy = {cache, from_break, 32 * MIB, 3600000, ACRE_THP_AUTO};
+    struct acre_huge_policy policy = {cache, 32 * MIB, 3600000, ACRE_THP_AUTO};
     acre_huge_start(&policy);
+    acre_supplier_start(&supplier, from_break ? ACRE_SOURCE_BRK : ACRE_SOURCE_MMAP, SIZE_MAX);
+    acre_huge_space_start(&space, &supplier);
 }
 
 static uintptr_t take(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
-    uintptr_t block = acre_huge_take(size_bytes, alignment, dirty_bytes);
+    uintptr_t block = acre_huge_take(&space, size_bytes, alignment, dirty_bytes);
     assert_true(block != 0 && block % alignment == 0);
-    assert_true(acre_huge_is_live(record_of(block)) && acre_huge_is_valid());
+    assert_true(acre_huge_is_live(record_of(block)) && is_valid());
     assert_true(record_of(block)->mapped_bytes >= size_bytes);
     assert_int_equal(record_of(block)->asked_bytes, size_bytes);
     memset((void *)block, 0x5a, 4096);
@@ -33,7 +44,7 @@ static uintptr_t take(size_t size_bytes, size_t alignment, size_t *dirty_bytes) 
 
 static void give(uintptr_t block) {
     assert_true(acre_huge_give(record_of(block)));
-    assert_true(acre_huge_is_valid());
+    assert_true(is_valid());
 }
 
 static void take_and_give(void **state) {
@@ -44,14 +55,14 @@ static void take_and_give(void **state) {
         uintptr_t block = take(MIB + 5000, alignment, &dirty_bytes);
         assert_int_equal(dirty_bytes, 0);
         assert_true(unit_is_zero((char *)block + 4096, MIB - 4096));
-        struct acre_huge_figures figures = acre_huge_figures();
-        assert_true(figures.live_blocks == 1 && figures.asked_bytes == MIB + 5000 && figures.cached_bytes == 0);
+        struct acre_huge_figures figures = acre_huge_figures(&space);
+        assert_true(figures.live_blocks == 1 && figures.asked_bytes == MIB + 5000 && acre_huge_cached_bytes() == 0);
         give(block);
         assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
-        assert_int_equal(acre_huge_figures().live_bytes, 0);
+        assert_int_equal(acre_huge_figures(&space).live_bytes, 0);
     }
-    assert_int_equal(acre_huge_take(SIZE_MAX, 4096, &dirty_bytes), 0);
-    assert_int_equal(acre_huge_take((size_t)PTRDIFF_MAX, 4096, &dirty_bytes), 0);
+    assert_int_equal(acre_huge_take(&space, SIZE_MAX, 4096, &dirty_bytes), 0);
+    assert_int_equal(acre_huge_take(&space, (size_t)PTRDIFF_MAX, 4096, &dirty_bytes), 0);
 }
 
 static void cache_on(void **state) {
@@ -63,16 +74,16 @@ static void cache_on(void **state) {
     give(block);
     assert_false(acre_huge_is_live(huge));
     assert_false(acre_huge_give(huge)); /* a second free */
-    assert_int_equal(acre_huge_figures().cached_bytes, 2 * MIB);
+    assert_int_equal(acre_huge_cached_bytes(), 2 * MIB);
     assert_int_equal(take(2 * MIB - 100, 4096, &dirty_bytes), block);
     assert_int_equal(dirty_bytes, 2 * MIB);
-    assert_int_equal(acre_huge_figures().cached_bytes, 0);
+    assert_int_equal(acre_huge_cached_bytes(), 0);
     give(block);
     assert_false(acre_huge_decay(false)); /* too young */
     assert_true(acre_huge_decay(true));
     assert_false(acre_huge_decay(true));
     assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
-    assert_int_equal(acre_huge_figures().cached_bytes, 0);
+    assert_int_equal(acre_huge_cached_bytes(), 0);
 }
 
 /* A freed mapping is cut, its parts are joined again, and a block grows into what lies free behind it. */
@@ -84,9 +95,9 @@ static void cut_join_extend(void **state) {
     give(whole);
     assert_int_equal(take(2 * MIB, 4096, &dirty_bytes), whole);
     assert_int_equal(dirty_bytes, 2 * MIB);
-    assert_int_equal(acre_huge_figures().cached_bytes, 6 * MIB);
+    assert_int_equal(acre_huge_cached_bytes(), 6 * MIB);
     assert_int_equal(take(6 * MIB, 4096, &dirty_bytes), whole + 2 * MIB);
-    assert_int_equal(acre_huge_figures().cached_bytes, 0);
+    assert_int_equal(acre_huge_cached_bytes(), 0);
     give(whole + 2 * MIB);
     give(whole);
     assert_int_equal(take(8 * MIB, 4096, &dirty_bytes), whole);
@@ -94,10 +105,10 @@ static void cut_join_extend(void **state) {
     assert_int_equal(take(4 * MIB, 4096, &dirty_bytes), whole);
     assert_int_equal(acre_huge_resize(record_of(whole), 5 * MIB), whole);
     assert_int_equal(record_of(whole)->mapped_bytes, 5 * MIB);
-    assert_int_equal(acre_huge_figures().cached_bytes, 3 * MIB);
-    assert_true(acre_huge_is_valid());
+    assert_int_equal(acre_huge_cached_bytes(), 3 * MIB);
+    assert_true(is_valid());
     give(whole);
-    assert_int_equal(acre_huge_figures().cached_bytes, 8 * MIB);
+    assert_int_equal(acre_huge_cached_bytes(), 8 * MIB);
     acre_huge_decay(true);
 }
 
@@ -109,14 +120,14 @@ static void lengthen(void **state) {
     uintptr_t block = take(2 * MIB, 4096, &dirty_bytes);
     memset((void *)block, 0x77, 2 * MIB);
     give(block);
-    block = acre_huge_take(7 * MIB, 4096, &dirty_bytes);
-    assert_true(block != 0 && acre_huge_is_valid());
+    block = acre_huge_take(&space, 7 * MIB, 4096, &dirty_bytes);
+    assert_true(block != 0 && is_valid());
     assert_int_equal(dirty_bytes, 2 * MIB);
     assert_int_equal(*(unsigned char *)(block + MIB), 0x77);
     assert_true(unit_is_zero((char *)block + 2 * MIB, 5 * MIB));
     give(block);
     acre_huge_decay(true);
-    assert_int_equal(acre_huge_figures().cached_bytes + acre_huge_figures().live_bytes, 0);
+    assert_int_equal(acre_huge_cached_bytes() + acre_huge_figures(&space).live_bytes, 0);
 }
 
 /* A block that grows much is left to be copied into pages that wait. */
@@ -143,13 +154,13 @@ static void cache_bounds(void **state) {
     for (unsigned i = 0; i < 40; i++) block[i] = take(3 * MIB, 4096, &dirty_bytes);
     for (unsigned i = 0; i < 40; i++) {
         give(block[i]);
-        assert_true(acre_huge_figures().cached_bytes <= (i < 3 ? 8 : 1) * 32 * MIB);
+        assert_true(acre_huge_cached_bytes() <= (i < 3 ? 8 : 1) * 32 * MIB);
     }
     for (unsigned i = 0; i < 40; i++) block[i] = take(MIB / 2, 4096, &dirty_bytes);
     for (unsigned i = 0; i < 40; i++) give(block[i]);
-    assert_true(acre_huge_figures().cached_bytes <= 32 * MIB);
+    assert_true(acre_huge_cached_bytes() <= 32 * MIB);
     acre_huge_decay(true);
-    assert_int_equal(acre_huge_figures().cached_bytes + acre_huge_figures().live_bytes, 0);
+    assert_int_equal(acre_huge_cached_bytes() + acre_huge_figures(&space).live_bytes, 0);
 }
 
 static void resize(void **state) {
@@ -165,22 +176,24 @@ static void resize(void **state) {
         block = moved;
         assert_int_equal(*(unsigned char *)block, 0x5a);
         assert_int_equal(record_of(block)->asked_bytes, sizes[i]);
-        assert_int_equal(acre_huge_figures().asked_bytes, sizes[i]);
+        assert_int_equal(acre_huge_figures(&space).asked_bytes, sizes[i]);
         ((char *)block)[sizes[i] - 1] = 1;
     }
     static const enum acre_os_call calls[] = {ACRE_OS_MREMAP, ACRE_OS_MMAP};
     for (size_t i = 0; i < 2; i++) { /* in place there may be room: then a call of mmap is not asked for */
         unit_fault(calls[i], 1, true);
         uintptr_t moved = acre_huge_resize(record_of(block), 40 * MIB);
-        if (unit_fault_end()) assert_int_equal(moved, 0);
-        else acre_huge_resize(record_of(block), 20 * MIB);
-        assert_true(acre_huge_is_valid());
+        if (unit_fault_end())
+            assert_int_equal(moved, 0);
+        else
+            acre_huge_resize(record_of(block), 20 * MIB);
+        assert_true(is_valid());
     }
     assert_int_equal(record_of(block)->asked_bytes, 20 * MIB);
     assert_int_equal(acre_huge_resize(record_of(block), SIZE_MAX), 0);
     assert_int_equal(*(unsigned char *)block, 0x5a);
     give(block);
-    assert_int_equal(acre_huge_figures().live_bytes, 0);
+    assert_int_equal(acre_huge_figures(&space).live_bytes, 0);
 }
 
 /* Below the top: a hole, joined, cut and used again. At the top: the break comes down. */
@@ -205,7 +218,7 @@ static void break_holes(void **state) {
     give(block[0]);
     give(block[0] + MIB + MIB / 2);
     assert_int_equal(acre_source_break_bytes(), 0);
-    assert_int_equal(acre_huge_figures().live_bytes, 0);
+    assert_int_equal(acre_huge_figures(&space).live_bytes, 0);
 }
 
 static void break_resize(void **state) {
@@ -235,9 +248,9 @@ static void no_memory(void **state) {
     block = take(2 * MIB, 4096, &dirty_bytes);
     give(block);
     unit_fault(ACRE_OS_MMAP, 1, true);
-    assert_int_equal(acre_huge_take(16 * MIB, 4096, &dirty_bytes), 0);
+    assert_int_equal(acre_huge_take(&space, 16 * MIB, 4096, &dirty_bytes), 0);
     assert_true(unit_fault_end());
-    assert_int_equal(acre_huge_figures().cached_bytes + acre_huge_figures().live_bytes, 0);
+    assert_int_equal(acre_huge_cached_bytes() + acre_huge_figures(&space).live_bytes, 0);
 }
 
 #define SLOTS 12
@@ -263,13 +276,13 @@ static void random_steps(void **state) {
             slot[i].block = slot[i].size_bytes = 0;
         }
         for (size_t j = 0; j < SLOTS; j++) asked_bytes += slot[j].size_bytes;
-        assert_int_equal(acre_huge_figures().asked_bytes, asked_bytes);
+        assert_int_equal(acre_huge_figures(&space).asked_bytes, asked_bytes);
     }
     for (size_t i = 0; i < SLOTS; i++) {
         if (slot[i].block != 0) give(slot[i].block);
     }
     acre_huge_decay(true);
-    assert_int_equal(acre_huge_figures().live_bytes + acre_huge_figures().cached_bytes, 0);
+    assert_int_equal(acre_huge_figures(&space).live_bytes + acre_huge_cached_bytes(), 0);
 }
 
 static void random_mmap(void **state) {
@@ -291,10 +304,10 @@ static int group_setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(take_and_give), cmocka_unit_test(cache_on),     cmocka_unit_test(cache_bounds),
-        cmocka_unit_test(cut_join_extend), cmocka_unit_test(lengthen), cmocka_unit_test(grow_by_copy),
-        cmocka_unit_test(resize),        cmocka_unit_test(break_holes),  cmocka_unit_test(break_resize),
-        cmocka_unit_test(no_memory),     cmocka_unit_test(random_mmap),  cmocka_unit_test(random_break),
+        cmocka_unit_test(take_and_give),   cmocka_unit_test(cache_on),    cmocka_unit_test(cache_bounds),
+        cmocka_unit_test(cut_join_extend), cmocka_unit_test(lengthen),    cmocka_unit_test(grow_by_copy),
+        cmocka_unit_test(resize),          cmocka_unit_test(break_holes), cmocka_unit_test(break_resize),
+        cmocka_unit_test(no_memory),       cmocka_unit_test(random_mmap), cmocka_unit_test(random_break),
     };
     return cmocka_run_group_tests_name("huge", tests, group_setup, NULL);
 }

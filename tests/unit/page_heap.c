@@ -14,6 +14,7 @@
 #define STEPS 1500
 #define NOT_REACHED 3
 
+static struct acre_supplier supplier;
 static struct acre_page_heap heap;
 static struct slot {
     uintptr_t base; /* 0: none */
@@ -24,8 +25,13 @@ static struct slot {
 } slots[SLOTS];
 
 static void start(enum acre_source source) {
-    struct acre_page_policy policy = {source, (size_t)6 << 20, true, ACRE_OPTION_NEVER};
-    acre_page_heap_start(&heap, &policy);
+    struct acre_page_policy policy = {(size_t)6 << 20, ACRE_CHUNK_BYTES, true, ACRE_THP_ALWAYS, ACRE_OPTION_NEVER};
+    acre_supplier_start(&supplier, source, SIZE_MAX);
+    acre_page_heap_start(&heap, &policy, &supplier);
+}
+
+static bool is_valid(void) {
+    return acre_page_heap_is_valid(&heap) && acre_quota_held_bytes(&supplier.quota) == heap.chunk_bytes;
 }
 
 /* No two places share a byte, and the map leads where it must. */
@@ -111,7 +117,7 @@ static void resize(struct slot *slot) {
 /* The books, and that the break holds what the chunks hold. */
 static void check_books(void) {
     size_t break_bytes = 0;
-    UNIT_CHECK(acre_page_heap_is_valid(&heap));
+    UNIT_CHECK(is_valid());
     for (struct acre_node *node = heap.chunks.next; node != &heap.chunks; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
         UNIT_CHECK(acre_map_find(chunk->span.base)->kind != ACRE_SPAN_NONE);
