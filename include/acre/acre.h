@@ -29,6 +29,20 @@ const char *acre_version(void);
  * millisecond at a time. Thread-safe; not async-signal-safe. */
 int acre_release(void);
 
+/* ---- arenas
+ *
+ * An arena is a heap of its own. Its blocks are apart from all others in memory, have a limit that hurts nobody
+ * else, and go all at once. They are otherwise as any blocks: free, realloc and malloc_usable_size take them in any
+ * thread, and realloc leaves a block in its arena.
+ *
+ * Any number of threads may allocate from an arena and free into it. acre_arena_reset and acre_arena_destroy are
+ * for one thread alone: no other may use the arena or a block of it at that time. None of these functions is
+ * async-signal-safe.
+ *
+ * In the child of a fork every arena is there, and what is done to it there does not touch the parent (but for
+ * memory that the program itself gave to it and shares). */
+typedef struct acre_arena_place acre_arena;
+
 /* Where an arena's memory comes from. */
 enum acre_source {
     ACRE_SOURCE_AUTO,    /* acre chooses; for an arena that is ACRE_SOURCE_MMAP */
@@ -42,16 +56,87 @@ enum acre_source {
 /* Whether transparent huge pages are to lie behind it. */
 enum acre_thp { ACRE_THP_AUTO, ACRE_THP_ALWAYS, ACRE_THP_NEVER };
 
-/* The caller's own source. Called with locks of the arena held: they must not call into it, nor malloc while it is
- * entered. take: size_bytes (a multiple of 64 KiB) of memory that may be read and written, at a multiple of
- * alignment (a power of two, at least 64 KiB); what it holds does not matter; NULL: there is none. give: what take
- * gave, whole; false: it stays with the caller anyway. May be NULL: then nothing is given back before the arena's
- * end, nor then. */
+/* The caller's own source. Called with a lock of the arena held: they may call malloc, but nothing of this arena,
+ * nor malloc while it is entered. take: size_bytes (a multiple of 64 KiB) of memory that may be read and written,
+ * at a multiple of alignment (a power of two, at least 64 KiB), which is not acre's (no block of malloc) and may
+ * hold anything; NULL: there is none. What is not so is given back at once, and counts as none. give: what take
+ * gave, whole; false: it stays with the caller anyway. May be NULL: then nothing is given back. */
 struct acre_source_functions {
     void *(*take)(void *context, size_t size_bytes, size_t alignment);
     bool (*give)(void *context, void *start, size_t size_bytes);
     void *context;
 };
+
+/* Zero in a field means what is written first. */
+struct acre_arena_options {
+    const char *name;        /* "arena"; up to 31 bytes of it are copied */
+    enum acre_source source; /* ACRE_SOURCE_AUTO */
+    enum acre_thp thp;       /* as option thp says */
+    size_t limit_bytes;      /* no limit; else what the arena may hold, a multiple of 64 KiB when rounded down. Its
+                                records, about 1.5 % of its memory, come on top */
+    size_t reserve_bytes; /* none; else address space in one piece, taken at once and used as needed: all that the
+                             arena will ever have. ACRE_SOURCE_AUTO and _MMAP only */
+    void *range; /* ACRE_SOURCE_RANGE: the caller's memory, of which the arena uses the whole 64 KiB steps of */
+    size_t range_bytes; /* addresses. It is not acre's to give back, and holds anything afterwards */
+    struct acre_source_functions functions; /* ACRE_SOURCE_CUSTOM */
+    bool zeroed;                            /* blocks hold anything; else they come zeroed, from every function */
+    bool single_thread; /* any thread may use it; else only the one that creates it, which acre need not check */
+    unsigned flags;     /* 0: nothing is defined yet */
+};
+
+/* A new arena, or NULL and errno (options: NULL means all zero):
+ *   EINVAL   an option out of its range, a combination that has no meaning, a flag; a range without one whole step
+ * of 64 KiB EEXIST   the range, or a part of it, is in use by acre already ENOMEM   no memory for it, or no huge
+ * pages set aside (ACRE_SOURCE_HUGETLB, see /proc/sys/vm/nr_hugepages) EAGAIN   called from inside malloc's own
+ * start */
+acre_arena *acre_arena_create(const struct acre_arena_options *options);
+
+/* As malloc, calloc, realloc and aligned_alloc, from this arena. NULL and ENOMEM at its limit, or when there is no
+ * memory. acre_arena_realloc moves a block of another arena here. alignment: a power of two (else NULL and EINVAL).
+ */
+void *acre_arena_malloc(acre_arena *arena, size_t size);
+void *acre_arena_calloc(acre_arena *arena, size_t count, size_t size);
+void *acre_arena_realloc(acre_arena *arena, void *block, size_t size);
+void *acre_arena_aligned_alloc(acre_arena *arena, size_t alignment, size_t size);
+
+/* All blocks are gone; the arena keeps its memory and goes on. */
+void acre_arena_reset(acre_arena *arena);
+/* What of it is free goes back to Linux at once; true when something did. */
+bool acre_arena_release(acre_arena *arena);
+/* All blocks are gone, and the arena with all that it has. A thread that has entered it must have left it. */
+void acre_arena_destroy(acre_arena *arena);
+
+/* The arena of a live block; NULL for one of the default arena and for what is no block of acre. */
+acre_arena *acre_arena_of(const void *block);
+/* Whether the address lies in memory that the arena holds for blocks now, in a live block or not. */
+bool acre_arena_contains(acre_arena *arena, const void *address);
+
+/* Bytes, but for counts. An arena's own books; for NULL, the default arena's. */
+struct acre_arena_stats {
+    size_t live_bytes,
+        live_blocks; /* blocks that the program holds: of small ones the size class, else what was asked */
+    size_t held_bytes, held_peak_bytes; /* address space from its source */
+    size_t retained_bytes;              /* may be resident though no live block is there */
+    size_t limit_bytes;                 /* 0: none */
+    uint64_t source_calls;              /* calls of its source: system calls, or those of the caller's functions */
+};
+void acre_arena_stats(acre_arena *arena, struct acre_arena_stats *stats);
+
+/* Calls visit for every live block, in no certain order, as long as it returns true; false when one did not. Nobody
+ * may use the arena meanwhile, visit included. */
+typedef bool acre_visit_block(void *block, size_t size_bytes, void *context);
+bool acre_arena_walk(acre_arena *arena, acre_visit_block *visit, void *context);
+/* Calls visit for every arena but the default one, likewise. visit must not create or destroy arenas. */
+typedef bool acre_visit_arena(acre_arena *arena, const char *name, void *context);
+bool acre_arena_each(acre_visit_arena *visit, void *context);
+
+/* From acre_arena_enter to acre_arena_leave the calling thread's malloc, calloc, operator new and the like come
+ * from this arena. They nest, 32 deep at the most. false, and nothing is entered: no memory, or too deep (errno
+ * ENOMEM). */
+bool acre_arena_enter(acre_arena *arena);
+void acre_arena_leave(void);
+
+/* ---- C23 */
 
 /* C23's sized frees, for C libraries that do not declare them yet. `size` (bytes) and `alignment` are those of
  * the allocation; a wrong size is undefined in C23 and harmless here. NULL does nothing; errno is kept.

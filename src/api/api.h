@@ -15,6 +15,12 @@ void *acre_allocate(size_t size_bytes);
 void *acre_allocate_zeroed(size_t size_bytes);
 /* alignment: a power of two. */
 void *acre_allocate_aligned(size_t size_bytes, size_t alignment);
+/* From a heap of the calling thread, whichever arena it is of. A block that is given to acre_reallocate_in comes to
+ * the heap's arena. */
+void *acre_allocate_in(struct acre_heap *heap, size_t size_bytes);
+void *acre_allocate_zeroed_in(struct acre_heap *heap, size_t size_bytes);
+void *acre_allocate_aligned_in(struct acre_heap *heap, size_t size_bytes, size_t alignment);
+void *acre_reallocate_in(struct acre_heap *heap, void *block, size_t size_bytes);
 /* Everything that free does, but counting. */
 void acre_release_block(void *block);
 

@@ -73,7 +73,7 @@ static bool release(size_t pad_bytes) {
     sigfillset(&all);
     /* No handler of this thread finds the gate of refills closed by it. */
     pthread_sigmask(SIG_BLOCK, &all, &mask);
-    bool released = acre_scavenge_all(&acre_default_arena, pad_bytes).any;
+    bool released = acre_scavenge_all(pad_bytes).any;
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return released;
 }

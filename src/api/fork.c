@@ -67,7 +67,7 @@ static void after_fork_in_child(void) {
     /* A fork out of a signal handler that interrupted malloc: the structures are in the middle of a change, which
      * this thread will finish when the handler returns. What other threads owned stays lost to this child. */
     acre_heap_others_left();
-    if (!inside) acre_heap_after_fork();
+    if (!inside) acre_arena_after_fork();
     acre_scavenger_after_fork();
     acre_count_child();
     pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);

@@ -20,31 +20,41 @@ static void *out_of_memory(void) {
 }
 
 /* Here and below: behind its first *dirty_bytes a block reads as zeros. */
-static uintptr_t take_pages(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+static uintptr_t take_pages(struct acre_arena *arena, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
-        return acre_huge_take(&acre_default_arena.huge, size_bytes, alignment, dirty_bytes);
-    struct acre_span_place place = acre_page_heap_take_large(&acre_default_arena.pages, size_bytes, alignment);
+        return acre_huge_take(&arena->huge, size_bytes, alignment, dirty_bytes);
+    struct acre_span_place place = acre_page_heap_take_large(&arena->pages, size_bytes, alignment);
     *dirty_bytes = place.dirty == 0 ? 0 : size_bytes;
     return place.base;
 }
 
 /* Blocks above the size classes. */
-static void *allocate_large(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+static void *allocate_large(struct acre_heap *heap, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    struct acre_arena *arena = acre_arena_of_depot(heap->depot);
     if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
-    uintptr_t block = take_pages(size_bytes, alignment, dirty_bytes);
+    uintptr_t block = take_pages(arena, size_bytes, alignment, dirty_bytes);
     acre_decay_answer();
-    if (block == 0 && acre_heap_is_made() && acre_heap_recover(acre_this_heap))
-        block = take_pages(size_bytes, alignment, dirty_bytes);
-    return block != 0 ? (void *)block : out_of_memory();
+    if (block == 0 && acre_heap_recover(heap)) block = take_pages(arena, size_bytes, alignment, dirty_bytes);
+    if (block == 0) return out_of_memory();
+    if (arena->depot.zeroes) {
+        memset((void *)block, 0, acre_min(size_bytes, *dirty_bytes));
+        *dirty_bytes = 0;
+    }
+    return (void *)block;
 }
 
-static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, size_t *dirty_bytes) {
-    if (!acre_heap_is_made() && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
-    if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(size_bytes, ACRE_ALIGNMENT, dirty_bytes);
+static void *allocate_from(struct acre_heap *heap, size_t size_bytes, size_t *dirty_bytes) {
     bool zero;
-    void *block = acre_heap_take(acre_this_heap, acre_class_of(size_bytes), &zero);
+    if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(heap, size_bytes, ACRE_ALIGNMENT, dirty_bytes);
+    void *block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
     *dirty_bytes = zero ? 0 : size_bytes;
     return ACRE_LIKELY(block != NULL) ? block : out_of_memory();
+}
+
+static bool is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }
+
+static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, size_t *dirty_bytes) {
+    return is_ready() ? allocate_from(acre_this_heap, size_bytes, dirty_bytes) : out_of_memory();
 }
 
 static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
@@ -73,6 +83,18 @@ ACRE_INLINE void *allocate(size_t size_bytes) {
 
 void *acre_allocate(size_t size_bytes) { return allocate(size_bytes); }
 
+void *acre_allocate_in(struct acre_heap *heap, size_t size_bytes) {
+    size_t dirty_bytes;
+    return allocate_from(heap, size_bytes, &dirty_bytes);
+}
+
+void *acre_allocate_zeroed_in(struct acre_heap *heap, size_t size_bytes) {
+    size_t dirty_bytes;
+    void *block = allocate_from(heap, size_bytes, &dirty_bytes);
+    if (block != NULL && dirty_bytes > 0) memset(block, 0, acre_min(size_bytes, dirty_bytes));
+    return block;
+}
+
 void *acre_allocate_zeroed(size_t size_bytes) {
     bool zero = false;
     size_t dirty_bytes = size_bytes;
@@ -91,9 +113,15 @@ void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
     if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
     if (size_bytes <= ACRE_MEDIUM_MOST && alignment <= ACRE_MEDIUM_MOST)
         return allocate(acre_class_aligned(size_bytes, alignment));
-    if (!acre_heap_is_made() && (!acre_start() || acre_heap_mine() == NULL)) return out_of_memory();
+    return is_ready() ? acre_allocate_aligned_in(acre_this_heap, size_bytes, alignment) : out_of_memory();
+}
+
+void *acre_allocate_aligned_in(struct acre_heap *heap, size_t size_bytes, size_t alignment) {
     size_t dirty_bytes;
-    return allocate_large(acre_max(size_bytes, 1), alignment, &dirty_bytes);
+    if (alignment <= ACRE_ALIGNMENT) return acre_allocate_in(heap, size_bytes);
+    if (size_bytes <= ACRE_MEDIUM_MOST && alignment <= ACRE_MEDIUM_MOST)
+        return acre_allocate_in(heap, acre_class_aligned(size_bytes, alignment));
+    return allocate_large(heap, acre_max(size_bytes, 1), alignment, &dirty_bytes);
 }
 
 static _Noreturn void fail_unknown(const char *function, void *block) {
@@ -101,21 +129,26 @@ static _Noreturn void fail_unknown(const char *function, void *block) {
               function, block);
 }
 
-static _Noreturn void fail_large(const char *function, void *block, enum acre_large_error error) {
-    acre_fail(error == ACRE_LARGE_FREED
-                  ? "%s(%p): double free of a large block (arena default)"
-                  : "%s(%p): not a block: inside a large block or between blocks (arena default)",
-              function, block);
+static const char *name_of(struct acre_span *span) {
+    const struct acre_arena *arena = acre_arena_of_span(span);
+    return arena == NULL ? "none" : arena->name;
+}
+
+static _Noreturn void fail_large(const char *function, struct acre_chunk *chunk, void *block,
+                                 enum acre_large_error error) {
+    acre_fail(error == ACRE_LARGE_FREED ? "%s(%p): double free of a large block (arena %s)"
+                                        : "%s(%p): not a block: inside a large block or between blocks (arena %s)",
+              function, block, name_of(&chunk->span));
 }
 
 static void release_large(struct acre_chunk *chunk, void *block) {
-    enum acre_large_error error = acre_page_heap_give_large(&acre_default_arena.pages, chunk, (uintptr_t)block);
-    if (error != ACRE_LARGE_FINE) fail_large("free", block, error);
+    enum acre_large_error error = acre_page_heap_give_large(chunk->heap, chunk, (uintptr_t)block);
+    if (error != ACRE_LARGE_FINE) fail_large("free", chunk, block, error);
 }
 
 static void release_huge(struct acre_huge *huge, void *block) {
     if ((uintptr_t)block != huge->span.base) fail_unknown("free", block);
-    if (!acre_huge_give(huge)) acre_fail("free(%p): double free of a huge block (arena default)", block);
+    if (!acre_huge_give(huge)) acre_fail("free(%p): double free of a huge block", block);
 }
 
 static ACRE_NOINLINE void release_slowly(uintptr_t address) {
@@ -200,9 +233,8 @@ ACRE_PUBLIC void *calloc(size_t count, size_t size) {
 
 static size_t large_usable_bytes(const char *function, struct acre_chunk *chunk, void *block) {
     size_t asked_bytes;
-    size_t usable_bytes =
-        acre_page_heap_large_size(&acre_default_arena.pages, chunk, (uintptr_t)block, &asked_bytes);
-    if (usable_bytes == 0) fail_large(function, block, ACRE_LARGE_INSIDE);
+    size_t usable_bytes = acre_page_heap_large_size(chunk->heap, chunk, (uintptr_t)block, &asked_bytes);
+    if (usable_bytes == 0) fail_large(function, chunk, block, ACRE_LARGE_INSIDE);
     return usable_bytes;
 }
 
@@ -214,7 +246,7 @@ static size_t usable_of(struct acre_span *span, const char *function, void *bloc
         uint32_t number = acre_slab_find(slab, (uintptr_t)block);
         if (number == ACRE_NO_BLOCK) acre_slab_fail_inside(function, slab, (uintptr_t)block);
         if (acre_slab_is_free(slab, number))
-            acre_fail("%s(%p): the block is free (arena default)", function, block);
+            acre_fail("%s(%p): the block is free (arena %s)", function, block, name_of(span));
         return acre_slab_block_bytes(slab);
     }
     case ACRE_SPAN_CHUNK:
@@ -241,14 +273,24 @@ static void *resize_pages(void *block, size_t size_bytes) {
     if (span->kind == ACRE_SPAN_HUGE && size_bytes > threshold_bytes / 2)
         return (void *)acre_huge_resize((struct acre_huge *)span, size_bytes);
     if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes &&
-        acre_page_heap_resize_large(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block,
+        acre_page_heap_resize_large(((struct acre_chunk *)span)->heap, (struct acre_chunk *)span, (uintptr_t)block,
                                     size_bytes))
         return block;
     return NULL;
 }
 
-static void *reallocate_elsewhere(void *block, size_t usable_bytes, size_t size_bytes) {
-    void *moved = allocate(size_bytes);
+/* A new place in the block's own arena, or in that of the heap. */
+static void *allocate_for(struct acre_heap *heap, void *block, size_t size_bytes) {
+    struct acre_depot *depot = &acre_arena_of_span(acre_map_find((uintptr_t)block))->depot;
+    if (heap == NULL && depot != acre_this_heap->depot)
+        heap = depot->is_default ? acre_heap_mine() : acre_heap_make_for(depot);
+    else if (heap == NULL)
+        return allocate(size_bytes);
+    return heap == NULL ? out_of_memory() : acre_allocate_in(heap, size_bytes);
+}
+
+static void *reallocate_elsewhere(struct acre_heap *heap, void *block, size_t usable_bytes, size_t size_bytes) {
+    void *moved = allocate_for(heap, block, size_bytes);
     if (moved == NULL) {
         if (size_bytes > usable_bytes) return NULL;
         return block; /* no memory to shrink into: it still fits where it is */
@@ -273,8 +315,8 @@ static bool is_in_slab(void *block) {
     return span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM;
 }
 
-static void *reallocate(void *block, size_t size_bytes) {
-    if (block == NULL) return allocate(size_bytes);
+/* heap: what a new place is taken from; NULL: one of the block's own arena. */
+static void *resize(struct acre_heap *heap, void *block, size_t size_bytes) {
     size_t usable_bytes = own_small_bytes(block);
     bool in_slab = usable_bytes != 0 || is_in_slab(block);
     if (usable_bytes == 0) usable_bytes = acre_usable_bytes("realloc", block);
@@ -289,7 +331,22 @@ static void *reallocate(void *block, size_t size_bytes) {
         void *resized = resize_pages(block, size_bytes);
         if (resized != NULL) return resized;
     }
-    return reallocate_elsewhere(block, usable_bytes, size_bytes);
+    return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
+}
+
+static void *reallocate(void *block, size_t size_bytes) {
+    return block == NULL ? allocate(size_bytes) : resize(NULL, block, size_bytes);
+}
+
+/* A block of another arena moves, whatever its size. */
+void *acre_reallocate_in(struct acre_heap *heap, void *block, size_t size_bytes) {
+    if (block == NULL) return acre_allocate_in(heap, size_bytes);
+    struct acre_arena *arena = acre_arena_of_span(acre_map_find((uintptr_t)block));
+    if (arena == NULL || &arena->depot == heap->depot) return resize(heap, block, size_bytes);
+    size_t usable_bytes = acre_usable_bytes("acre_arena_realloc", block);
+    if (size_bytes != 0) return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
+    release(block);
+    return NULL;
 }
 
 ACRE_PUBLIC void *realloc(void *block, size_t size) {

@@ -74,7 +74,7 @@ static void look_while_needed(void) {
     for (unsigned vain_looks = 0; is_needed();) {
         if (acre_decay_look()) vain_looks = 0;
         struct look look = {acre_os_clock_ms(), acre_os_thread_us(), 0, false};
-        struct acre_scavenged done = acre_scavenge_due(&acre_default_arena);
+        struct acre_scavenged done = acre_scavenge_due();
         look.spent_us = acre_os_thread_us() - look.began_us;
         look.any = done.any;
         bool noted = atomic_load(&acre_decay.noted) != 0;

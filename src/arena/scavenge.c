@@ -55,6 +55,7 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
     size_t bytes = 0;
     if (!chunk->has_holes) return false;
     chunk->has_holes = false;
+    if (heap->supplier->keeps_pages) return false;
     acre_page_heap_stop_huge_pages(heap, chunk);
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
         struct acre_slab *slab = slab_at(chunk, index);
@@ -65,27 +66,46 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
     return true;
 }
 
-/* A chunk at a time, so that nobody waits at the gate, the depot or the page heap for long. */
-static enum acre_visits release_some_holes(struct acre_arena *arena, struct visit *visit) {
+/* A chunk at a time, so that nobody waits at the gate, the depot or the page heap for long. In the pages that small
+ * arenas share lie slabs of many depots: there the gate alone is what keeps blocks from being handed out, as it
+ * does everywhere; the lock only spares us a look at what is just being adopted. */
+static enum acre_visits release_some_holes(struct acre_page_heap *pages, struct acre_depot *depot,
+                                           struct visit *visit) {
     if (!acre_gate_close()) return acre_gate_is_possible() ? ACRE_VISITS_BUSY : ACRE_VISITS_END;
     enum acre_visits visits = ACRE_VISITS_BUSY;
-    if (acre_lock_briefly(&arena->depot.lock)) {
-        visits = acre_page_heap_visit_some(&arena->pages, release_holes, visit);
-        acre_unlock(&arena->depot.lock);
+    if (depot == NULL || acre_lock_briefly(&depot->lock)) {
+        visits = acre_page_heap_visit_some(pages, release_holes, visit);
+        if (depot != NULL) acre_unlock(&depot->lock);
     }
     acre_gate_open();
     return visits;
 }
 
 /* Both passes, or as far as they come without waiting for a lock. */
-static bool look_at_chunks(struct acre_arena *arena, struct visit *visit) {
-    enum acre_visits visits = acre_page_heap_begin_visits(&arena->pages);
-    while (visits == ACRE_VISITS_GO_ON) visits = acre_page_heap_visit_some(&arena->pages, look, visit);
+static bool look_at_chunks(struct acre_page_heap *pages, struct acre_depot *depot, struct visit *visit) {
+    visit->holes = false;
+    enum acre_visits visits = acre_page_heap_begin_visits(pages);
+    while (visits == ACRE_VISITS_GO_ON) visits = acre_page_heap_visit_some(pages, look, visit);
     if (visits == ACRE_VISITS_END && visit->holes) {
-        visits = acre_page_heap_begin_visits(&arena->pages);
-        while (visits == ACRE_VISITS_GO_ON) visits = release_some_holes(arena, visit);
+        visits = acre_page_heap_begin_visits(pages);
+        while (visits == ACRE_VISITS_GO_ON) visits = release_some_holes(pages, depot, visit);
     }
     return visits != ACRE_VISITS_BUSY;
+}
+
+static bool look_at_arena(struct acre_arena *arena, struct visit *visit) {
+    if (__atomic_load_n(&arena->pages.chunk_bytes, __ATOMIC_RELAXED) == 0) return true;
+    return look_at_chunks(&arena->pages, &arena->depot, visit);
+}
+
+static bool look_at_all(struct visit *visit) {
+    bool done = look_at_arena(&acre_default_arena, visit), busy;
+    struct acre_page_heap *shared = acre_arena_shared_pages();
+    if (shared != NULL) done &= look_at_chunks(shared, NULL, visit);
+    struct acre_arena *arena = acre_arena_hold(true, &busy);
+    for (; arena != NULL; arena = acre_arena_hold(false, &busy)) done &= look_at_arena(arena, visit);
+    if (busy) acre_arena_let_go();
+    return done && !busy;
 }
 
 /* What is left of the slabs that went. */
@@ -95,25 +115,45 @@ static void look_at_records(struct visit *visit) {
     visit->done.any |= bytes > 0;
 }
 
-struct acre_scavenged acre_scavenge_due(struct acre_arena *arena) {
+struct acre_scavenged acre_scavenge_due(void) {
     struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0, false}, false, false};
     acre_lock(&lock);
-    if (!look_at_chunks(arena, &visit)) visit.done.waits = visit.done.busy = true;
+    if (!look_at_all(&visit)) visit.done.waits = visit.done.busy = true;
     look_at_records(&visit);
     acre_unlock(&lock);
     return visit.done;
 }
 
-struct acre_scavenged acre_scavenge_all(struct acre_arena *arena, size_t pad_bytes) {
+static bool release_pages(struct acre_arena *arena, void *done) {
+    ((struct acre_scavenged *)done)->any |= acre_page_heap_release(&arena->pages, 0);
+    return true;
+}
+
+struct acre_scavenged acre_scavenge_all(size_t pad_bytes) {
     struct visit visit = {{acre_huge_decay(true), false, false}, true, false};
     for (int tries = 0; tries < TRIES_MOST; tries++) {
         acre_lock(&lock);
-        bool done = look_at_chunks(arena, &visit);
+        bool done = look_at_all(&visit);
         look_at_records(&visit);
         acre_unlock(&lock);
         if (done) break;
         acre_os_sleep_us(PAUSE_US);
     }
-    visit.done.any |= acre_page_heap_release(&arena->pages, pad_bytes);
+    visit.done.any |= acre_page_heap_release(&acre_default_arena.pages, pad_bytes);
+    struct acre_page_heap *shared = acre_arena_shared_pages();
+    if (shared != NULL) visit.done.any |= acre_page_heap_release(shared, 0);
+    acre_arena_visit_all(release_pages, &visit.done);
     return visit.done;
+}
+
+bool acre_scavenge_arena(struct acre_arena *arena) {
+    struct visit visit = {{false, false, false}, true, false};
+    for (int tries = 0; tries < TRIES_MOST; tries++) {
+        acre_lock(&lock);
+        bool done = look_at_arena(arena, &visit);
+        acre_unlock(&lock);
+        if (done) break;
+        acre_os_sleep_us(PAUSE_US);
+    }
+    return acre_page_heap_release(&arena->pages, 0) || visit.done.any;
 }

@@ -11,11 +11,13 @@ struct acre_scavenged {
 };
 
 /* Any thread, with no lock held. Releases what has been free for as long as from one call to the next. */
-struct acre_scavenged acre_scavenge_due(struct acre_arena *arena);
+struct acre_scavenged acre_scavenge_due(void);
 /* Releases everything that is free, whoever owns it, but for pad_bytes at the break. Blocks that lie ready in
  * another thread's cursors count as live, and so do those that it freed last, where it keeps these (heap/recent.h).
  */
-struct acre_scavenged acre_scavenge_all(struct acre_arena *arena, size_t pad_bytes);
+struct acre_scavenged acre_scavenge_all(size_t pad_bytes);
+/* The same for what one arena has to itself; whether anything was released. */
+bool acre_scavenge_arena(struct acre_arena *arena);
 
 /* For fork: held while the gate of refills is closed. */
 struct acre_lock *acre_scavenge_lock(void);

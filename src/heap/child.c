@@ -8,14 +8,8 @@
 
 #include "metadata/map.h"
 
-struct inheritance {
-    struct acre_heap *heir;
-    struct acre_node orphans;
-    struct acre_slab *messages; /* the heir's own slabs that were on a queue, linked by queue_next */
-};
-
 /* All queues are emptied: what hung on them is looked at anyway, but for the heir's own slabs. */
-static void open_queue(struct acre_heap *heap, struct inheritance *left) {
+static void open_queue(struct acre_heap *heap, struct acre_inheritance *left) {
     for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
         next = slab->queue_next;
         if (!acre_slab_unqueue(slab) || atomic_load(acre_slab_owner(slab)) != acre_thread_pointer()) continue;
@@ -24,25 +18,55 @@ static void open_queue(struct acre_heap *heap, struct inheritance *left) {
     }
 }
 
-static void abandon(struct acre_thread *thread, void *context) {
-    struct inheritance *left = context;
-    struct acre_heap *heap = &thread->heap;
-    open_queue(heap, left);
-    if (heap == left->heir || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
+/* What the heap had ready goes back to its slabs, and it has none of them any more. */
+static void empty(struct acre_heap *heap) {
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         if (supply->slab != NULL) acre_heap_empty_cursor(heap, supply->slab);
         heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
         supply->slab = NULL;
-        acre_list_start(&supply->partial);
         supply->stock = 0;
     }
     acre_list_start(&heap->waiting);
     heap->kept_bytes = heap->partial_free_bytes = 0;
+}
+
+static void abandon(struct acre_thread *thread, void *context) {
+    struct acre_inheritance *left = context;
+    struct acre_heap *heap = &thread->heap;
+    open_queue(heap, left);
+    if (heap == left->heir || atomic_load(&heap->thread) == ACRE_HEAP_UNUSED) return;
+    empty(heap);
+    acre_list_start(&thread->others);
     thread->outbox = (struct acre_outbox){0};
     thread->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     acre_recent_drop(heap);
     acre_thread_retire(thread);
+}
+
+/* The records of heaps of other arenas stay as they are: they are few, and their threads may have been about to
+ * list them, or to take them off. */
+void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *depot) {
+    struct acre_node *mine = NULL;
+    depot->leaving = 0;
+    for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
+        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
+        next = node->next;
+        open_queue(heap, left);
+        if (heap->home == left->heir->home) {
+            mine = node;
+            continue;
+        }
+        empty(heap);
+        atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
+    }
+    acre_list_start(&depot->heaps);
+    if (mine != NULL) acre_list_push_front(&depot->heaps, mine);
+    struct acre_arena_place *place = depot->place;
+    if (place != NULL && atomic_load(&place->owner) != acre_thread_pointer()) {
+        place->heap = NULL;
+        atomic_store(&place->owner, 0);
+    }
 }
 
 static bool is_orphan(struct acre_slab *slab) {
@@ -53,7 +77,7 @@ static bool is_orphan(struct acre_slab *slab) {
 
 static void find_orphan(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
     (void)pages;
-    struct inheritance *left = context;
+    struct acre_inheritance *left = context;
     if (acre_run_state(chunk, index) != ACRE_RUN_SLAB) return;
     struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
     if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
@@ -71,7 +95,7 @@ static void forget_bits_behind_fresh(struct acre_slab *slab) {
     for (word++; word < slab->words; word++) slab->bits[word] = 0;
 }
 
-static void hand_on_orphans(struct inheritance *left) {
+static void hand_on_orphans(struct acre_inheritance *left) {
     for (struct acre_node *node = left->orphans.next, *next; node != &left->orphans; node = next) {
         struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
         next = node->next;
@@ -81,22 +105,31 @@ static void hand_on_orphans(struct inheritance *left) {
     }
 }
 
-static void deliver_messages(struct inheritance *left) {
+static void deliver_messages(struct acre_inheritance *left) {
     for (struct acre_slab *slab = left->messages, *next; slab != NULL; slab = next) {
+        struct acre_heap *heap = atomic_load(&slab->heap);
         next = slab->queue_next;
         if (!acre_slab_must_queue(slab)) continue;
-        slab->queue_next = atomic_load(&left->heir->queue);
-        atomic_store(&left->heir->queue, slab);
+        slab->queue_next = atomic_load(&heap->queue);
+        atomic_store(&heap->queue, slab);
     }
 }
 
-void acre_heap_after_fork(void) {
+bool acre_heap_inherit(struct acre_inheritance *left) {
     struct acre_heap *heir = acre_heap_mine();
-    if (heir == NULL) return;
-    struct inheritance left = {.heir = heir, .messages = NULL};
-    acre_list_start(&left.orphans);
-    acre_thread_each(abandon, &left);
-    acre_page_heap_each_run(heir->depot->pages, find_orphan, &left);
-    hand_on_orphans(&left);
-    deliver_messages(&left);
+    if (heir == NULL) return false;
+    left->heir = heir;
+    left->messages = NULL;
+    acre_list_start(&left->orphans);
+    acre_thread_each(abandon, left);
+    return true;
+}
+
+void acre_heap_inherit_slabs(struct acre_inheritance *left, struct acre_page_heap *pages) {
+    acre_page_heap_each_run(pages, find_orphan, left);
+}
+
+void acre_heap_inherited(struct acre_inheritance *left) {
+    hand_on_orphans(left);
+    deliver_messages(left);
 }

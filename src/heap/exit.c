@@ -79,7 +79,7 @@ static bool hand_on_everything(struct acre_heap *heap) {
             acre_heap_hand_on(current);
             any = true;
         }
-        any |= hand_on_list(&supply->partial);
+        if (supply->stock > 0) any |= hand_on_list(&supply->partial);
         supply->stock = 0;
     }
     any |= hand_on_list(&heap->waiting);

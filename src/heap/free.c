@@ -2,11 +2,6 @@
 
 #include "os/report.h"
 
-struct acre_heap *acre_heap_for(const struct acre_depot *depot) {
-    struct acre_heap *heap = acre_heap_mine();
-    return heap != NULL && heap->depot == depot ? heap : NULL;
-}
-
 void acre_heap_adopted(struct acre_slab *slab) {
     struct acre_heap *heap = acre_heap_for(slab->depot);
     if (heap == NULL) {
@@ -99,7 +94,7 @@ static bool free_shared(struct acre_slab *slab, uint32_t number) {
     struct acre_depot *depot = slab->depot;
     if (depot == NULL) return false;
     enum acre_depot_answer answer = acre_depot_free(depot, slab, number);
-    if (answer == ACRE_DEPOT_EMPTIED) acre_slab_destroy(slab);
+    if (answer == ACRE_DEPOT_EMPTIED) acre_depot_destroy(slab);
     return answer != ACRE_DEPOT_NOT_SHARED;
 }
 

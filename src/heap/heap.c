@@ -40,6 +40,7 @@ static void count_in(struct acre_thread *thread) {
 
 void acre_thread_retire(struct acre_thread *thread) {
     atomic_store(&thread->heap.thread, ACRE_HEAP_UNUSED);
+    thread->depth = 0;
     if (thread->is_counted) heaps.in_use--;
     thread->is_counted = false;
 }
@@ -53,6 +54,7 @@ static void thread_exits(void *record) {
     struct acre_thread *thread = record;
     if (acre_this_thread != thread) return;
     has_left = true;
+    acre_heap_leave_others(thread);
     acre_heap_leave(&thread->heap);
     set_this(&acre_no_thread);
     acre_lock(&heaps.lock);
@@ -69,13 +71,12 @@ void acre_heap_start(struct acre_depot *depot) {
 }
 
 /* A new record, which is zero: its pages are touched only where there is something to write. */
-static void prepare(struct acre_heap *heap, struct acre_thread *home, struct acre_depot *depot) {
+void acre_heap_prepare(struct acre_heap *heap, struct acre_thread *home, struct acre_depot *depot) {
     heap->home = home;
     heap->inside = &home->inside;
     heap->depot = depot;
     acre_list_start(&heap->waiting);
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
-        acre_list_start(&heap->supply[size_class].partial);
         heap->recent[size_class] = (struct acre_recent)ACRE_RECENT_NONE;
     }
 }
@@ -97,7 +98,8 @@ static struct acre_thread *find_unused(uintptr_t self) {
 static struct acre_thread *new_thread(void) {
     struct acre_thread *thread = acre_metadata_take(ACRE_RECORD_THREAD, sizeof *thread);
     if (thread == NULL) return NULL;
-    prepare(&thread->heap, thread, heaps.depot);
+    acre_heap_prepare(&thread->heap, thread, heaps.depot);
+    acre_list_start(&thread->others);
     thread->lookaside.granule[0] = ACRE_LOOKASIDE_EMPTY;
     acre_list_push_front(&heaps.all, &thread->all_node);
     return thread;
@@ -141,7 +143,7 @@ void acre_heap_forget(struct acre_slab *slab) {
 
 void acre_heap_destroy(struct acre_slab *slab) {
     acre_heap_forget(slab);
-    acre_slab_destroy(slab);
+    acre_depot_destroy(slab);
 }
 
 void acre_heap_share(struct acre_slab *slab, uint32_t free_blocks) {
@@ -211,8 +213,9 @@ bool acre_heap_is_valid(struct acre_heap *heap) {
         if (supply->slab != NULL &&
             (supply->slab->span.state != ACRE_SLAB_CURRENT || !acre_slab_is_valid(supply->slab, 0)))
             return false;
-        if (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL, &partial_bytes)) return false;
-        if (acre_list_length(&supply->partial) != supply->stock) return false;
+        if (supply->stock > 0 && (!list_is_valid(heap, &supply->partial, ACRE_SLAB_PARTIAL, &partial_bytes) ||
+                                  acre_list_length(&supply->partial) != supply->stock))
+            return false;
     }
     return partial_bytes == heap->partial_free_bytes &&
            list_is_valid(heap, &heap->waiting, ACRE_SLAB_WAITING, &waiting_bytes);

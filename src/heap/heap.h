@@ -26,7 +26,7 @@ struct acre_supply {
     struct acre_slab *slab;   /* current, or NULL */
     uint64_t words;           /* of its bitmap, those that the pass has still to come to: a bit each */
     uint64_t touched;         /* those that may have bits at all (acre_slab_words_touched) */
-    struct acre_node partial; /* slabs of the class worth a look, oldest first */
+    struct acre_node partial; /* slabs of the class worth a look, oldest first; anything when there is none */
     uint32_t stock;           /* slabs on `partial` */
     uint32_t collected;       /* remote frees since its first pass, or since the last that they led to */
     bool exact;               /* none of `words` is empty */
@@ -101,11 +101,16 @@ struct acre_heap {
     struct acre_node waiting;  /* slabs owned and too full to be worth a look */
     size_t kept_bytes;         /* wholly free slabs on the partial lists */
     size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
-    struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
-    _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
+    struct acre_slab *_Atomic queue;        /* slabs with remote frees; anybody pushes, the owner takes all */
+    _Atomic uintptr_t thread;               /* its thread pointer, or one of the two below */
+    uint64_t used[2];                       /* classes that have had a current slab: a bit each */
+    struct acre_node depot_node, home_node; /* of another arena than the default one */
     struct acre_supply supply[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
 };
+
+#define ACRE_FOUND_SLOTS 8u
+#define ACRE_ENTERED_MOST 32u
 
 struct acre_thread {
     struct acre_heap heap; /* of the default arena */
@@ -114,6 +119,10 @@ struct acre_thread {
     _Atomic uint32_t inside; /* the gate: it refills a cursor (gate.h) */
     bool is_counted;         /* among those in use */
     struct acre_node all_node;
+    struct acre_node others;                   /* its heaps of other arenas; guarded by the registry's lock */
+    struct acre_heap *found[ACRE_FOUND_SLOTS]; /* of them, those used last */
+    struct acre_heap *entered[ACRE_ENTERED_MOST];
+    uint32_t depth;
     struct acre_recent_entry
         *recent_entries[ACRE_SMALL_CLASSES]; /* made at the first use of each; [0] is the floor */
 };
@@ -199,8 +208,15 @@ ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bo
 
 /* Frees a block of a slab, whoever owns it. Ends the program when there is none at this address. */
 void acre_heap_free(struct acre_slab *slab, uintptr_t address);
-/* The calling thread's heap of the depot's arena; NULL when it has none. */
-struct acre_heap *acre_heap_for(const struct acre_depot *depot);
+/* others.c: the calling thread's heap of the depot's arena; NULL when it has none. Made if need be; NULL when there
+ * is no memory. */
+struct acre_heap *acre_heap_for(struct acre_depot *depot);
+struct acre_heap *acre_heap_make_for(struct acre_depot *depot);
+/* The end of all blocks of the depot's arena, before its slabs go: its heaps are empty, and lookasides forget its
+ * slabs. The heaps end, or go on. No other thread uses the arena. */
+void acre_heap_empty_all(struct acre_depot *depot, bool end);
+/* For a thread that ends. */
+void acre_heap_leave_others(struct acre_thread *thread);
 /* The owner's free brought the countdown to 0. */
 void acre_heap_countdown(struct acre_slab *slab);
 
@@ -211,6 +227,11 @@ void acre_heap_forget(struct acre_slab *slab);
 void acre_heap_destroy(struct acre_slab *slab);
 void acre_heap_share(struct acre_slab *slab, uint32_t free_blocks);
 
+/* A slab worth a look comes onto the list of these; the first of them, or NULL. */
+void acre_heap_list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as_first);
+ACRE_INLINE struct acre_slab *acre_heap_first_partial(struct acre_supply *supply) {
+    return supply->stock == 0 ? NULL : ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
+}
 /* The caller's slab that is WAITING or PARTIAL is on no list any more. */
 ACRE_INLINE void acre_heap_unlist(struct acre_heap *heap, struct acre_slab *slab) {
     acre_list_remove(&slab->node);
@@ -243,6 +264,8 @@ bool acre_heap_recover(struct acre_heap *heap);
 void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number);
 void acre_remote_flush(struct acre_thread *thread);
 void acre_remote_drain(struct acre_heap *heap);
+/* Empties the queue of a heap of an arena whose blocks are at their end. */
+void acre_remote_drop(struct acre_heap *heap);
 
 /* exit.c: everything the heap holds goes to the depot and the page heap, and it is nobody's. */
 void acre_heap_leave(struct acre_heap *heap);
@@ -255,11 +278,22 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab);
 /* In the child of a fork: the threads that are not there are not in the gate any more (gate.h). Without a lock,
  * which the one that is there may have held when it was interrupted. */
 void acre_heap_others_left(void);
-/* child.c: and what they had comes to this one. */
-void acre_heap_after_fork(void);
+/* child.c: and what they had comes to this one: first what threads say of themselves, then every depot's heaps and
+ * every page heap's slabs, then the end. false: there is no memory for a heap. */
+struct acre_inheritance {
+    struct acre_heap *heir;
+    struct acre_node orphans;
+    struct acre_slab *messages; /* the heir's own slabs that were on a queue, linked by queue_next */
+};
+bool acre_heap_inherit(struct acre_inheritance *left);
+void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *depot);
+void acre_heap_inherit_slabs(struct acre_inheritance *left, struct acre_page_heap *pages);
+void acre_heap_inherited(struct acre_inheritance *left);
 
 /* With the registry locked: the record has no thread any more. */
 void acre_thread_retire(struct acre_thread *thread);
+/* A new record, or one that was given back, comes into use. */
+void acre_heap_prepare(struct acre_heap *heap, struct acre_thread *home, struct acre_depot *depot);
 
 /* Calls visit for every thread's record, in use or not, with the registry locked; the second unless others keep
  * that locked. */

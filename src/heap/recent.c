@@ -13,7 +13,8 @@ static void set_kept(struct acre_slab *slab, bool is_kept) {
 }
 
 void acre_recent_start(struct acre_heap *heap, unsigned size_class) {
-    if (size_class >= ACRE_SMALL_CLASSES || acre_recent_is_kept(heap, size_class)) return;
+    if (size_class >= ACRE_SMALL_CLASSES || acre_recent_is_kept(heap, size_class) || !heap->depot->is_default)
+        return;
     struct acre_recent *recent = &heap->recent[size_class];
     struct acre_recent_entry **entries = &heap->home->recent_entries[size_class];
     /* A new record is zero, and this kind is never given back. */

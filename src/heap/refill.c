@@ -4,6 +4,8 @@
 #include "span/decay.h"
 #include "span/huge.h"
 
+#include <string.h>
+
 /* Frees after which a pass over the current slab starts again at its beginning, where blocks are warm and dense,
  * instead of going on into memory that was not used lately. It also bounds what a pass costs for each block. */
 #define RESTART_FREES 32
@@ -29,7 +31,8 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
     slab->fresh_bytes += (uint32_t)run_bytes;
     supply->touched = acre_slab_words_touched(slab);
     supply->fresh = true;
-    supply->zero = slab->zero;
+    supply->zero = slab->zero || slab->depot->zeroes;
+    if (supply->zero && !slab->zero) memset((void *)first, 0, run_bytes);
     cursor->next = first + block_bytes;
     cursor->end = first + run_bytes;
     return (void *)first;
@@ -102,12 +105,32 @@ ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *suppl
     return acre_not_null(first);
 }
 
+/* Of an arena whose blocks come zeroed. */
+static void *take_zeroed(struct acre_heap *heap, struct acre_slab *slab) {
+    unsigned size_class = slab->span.size_class;
+    struct acre_cursor *cursor = &heap->cursor[size_class];
+    struct acre_supply *supply = &heap->supply[size_class];
+    char *block = take_run(cursor, supply, slab, acre_lowest_bit(supply->words), acre_slab_run_least_bits(slab));
+    if (block != NULL) {
+        memset(block, 0, cursor->end - (uintptr_t)block);
+    } else {
+        block = take_scattered(heap, slab);
+        memset(block, 0, acre_slab_block_bytes(slab));
+        for (uint32_t place = cursor->bottom; place < cursor->top; place++)
+            memset((void *)(cursor->base + heap->ready[size_class][place] * (uintptr_t)slab->unit_bytes), 0,
+                   acre_slab_block_bytes(slab));
+    }
+    supply->zero = true;
+    return block;
+}
+
 /* When the first run is short, or the slab keeps recent blocks: takes what there is and notes its kind. Whether a
  * class keeps recent blocks is decided by whether more refills find scattered blocks or runs. */
 static void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_supply *supply = &heap->supply[size_class];
     uint32_t at = acre_lowest_bit(supply->words);
+    if (slab->depot->zeroes) return take_zeroed(heap, slab);
     void *block = take_run(&heap->cursor[size_class], supply, slab, at, acre_slab_run_least_bits(slab));
     if (block == NULL) {
         if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
@@ -137,9 +160,9 @@ static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *
     return true;
 }
 
-static struct acre_slab *first_partial(struct acre_heap *heap, struct acre_supply *supply) {
-    if (acre_list_is_empty(&supply->partial)) return NULL;
-    struct acre_slab *slab = ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
+static struct acre_slab *take_partial(struct acre_heap *heap, struct acre_supply *supply) {
+    struct acre_slab *slab = acre_heap_first_partial(supply);
+    if (slab == NULL) return NULL;
     acre_heap_unlist(heap, slab);
     if (acre_slab_free_now(slab) == slab->total)
         heap->kept_bytes -= acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
@@ -170,18 +193,18 @@ bool acre_heap_recover(struct acre_heap *heap) {
 }
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
-    struct acre_slab *slab = acre_slab_create(heap->depot->pages, size_class, heap->depot, heap);
+    struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap);
     if (slab != NULL) return slab;
     acre_heap_recover(heap);
-    slab = acre_slab_create(heap->depot->pages, size_class, heap->depot, heap);
+    slab = acre_depot_make(heap->depot, size_class, heap);
     return slab != NULL ? slab : any_waiting(heap, size_class);
 }
 
 static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsigned size_class) {
-    struct acre_slab *slab = first_partial(heap, supply);
+    struct acre_slab *slab = take_partial(heap, supply);
     if (slab == NULL && atomic_load_explicit(&heap->queue, memory_order_relaxed) != NULL) {
         acre_remote_drain(heap);
-        slab = first_partial(heap, supply);
+        slab = take_partial(heap, supply);
     }
     if (slab == NULL) slab = acre_depot_take(heap->depot, size_class);
     if (slab == NULL) slab = create(heap, size_class);
@@ -189,10 +212,12 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
     if (!acre_recent_admit(heap, slab)) acre_heap_remember(slab);
+    if (slab->depot->zeroes) slab->run_least_bits = ACRE_NO_RUN_IS_LONG_ENOUGH; /* to come to take_zeroed */
     slab->span.state = ACRE_SLAB_CURRENT;
     supply->slab = slab;
     supply->collected = 0;
     supply->touched = acre_slab_words_touched(slab);
+    heap->used[size_class / 64] |= UINT64_C(1) << size_class % 64;
     begin_pass(supply, slab);
     return true;
 }
@@ -312,9 +337,9 @@ void acre_heap_give_current(struct acre_heap *heap) {
     }
 }
 
-/* An armed slab comes onto the list of those worth a look, as the first or the last. */
-static void list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as_first) {
+void acre_heap_list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as_first) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    if (supply->stock == 0) acre_list_start(&supply->partial);
     if (as_first)
         acre_list_push_front(&supply->partial, &slab->node);
     else
@@ -327,9 +352,7 @@ static void list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as
 static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     size_t span_bytes = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
-    struct acre_slab *sole = acre_list_is_empty(&supply->partial)
-                                 ? NULL
-                                 : ACRE_CONTAINER_OF(supply->partial.next, struct acre_slab, node);
+    struct acre_slab *sole = acre_heap_first_partial(supply);
     bool replaces = sole != NULL && acre_slab_free_now(sole) == sole->total && sole->span.base > slab->span.base;
     if (replaces) {
         acre_heap_unlist(heap, sole);
@@ -340,7 +363,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
         heap->kept_bytes += span_bytes;
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
-        list_partial(heap, slab, true);
+        acre_heap_list_partial(heap, slab, true);
     } else {
         acre_heap_destroy(slab);
     }
@@ -352,7 +375,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
  * a thread that was alone until now may have many. */
 static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
-        struct acre_slab *slab = first_partial(heap, supply);
+        struct acre_slab *slab = take_partial(heap, supply);
         acre_recent_expel(heap, slab);
         if (acre_slab_free_now(slab) == slab->total)
             acre_heap_destroy(slab);
@@ -390,7 +413,7 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
         slab->span.state = ACRE_SLAB_PARTIAL;
         acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(live, recent ? recent_least : 0));
         acre_decay_note();
-        list_partial(heap, slab, false);
+        acre_heap_list_partial(heap, slab, false);
         share_surplus(heap, supply);
     } else {
         acre_recent_admit(heap, slab);
@@ -403,6 +426,7 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
 void acre_heap_give_kept(struct acre_heap *heap) {
     for (unsigned size_class = 1; size_class < ACRE_CLASSES && heap->kept_bytes > 0; size_class++) {
         struct acre_node *list = &heap->supply[size_class].partial;
+        if (heap->supply[size_class].stock == 0) continue;
         for (struct acre_node *node = list->next, *next; node != list; node = next) {
             struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
             next = node->next;

@@ -24,6 +24,7 @@ static void adopt_if_ownerless(struct acre_slab *slab) {
 }
 
 static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {
+    if (!slab->depot->is_default) atomic_store_explicit(&slab->depot->had_extras, true, memory_order_relaxed);
     acre_slab_free_remote(slab, word, bits);
     acre_decay_note(); /* the owner may sleep for good */
     if (acre_slab_must_queue(slab)) queue_slab(atomic_load(&slab->heap), slab);
@@ -47,7 +48,7 @@ void acre_remote_flush(struct acre_thread *thread) {
 void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number) {
     uint32_t word = number / 64;
     uint64_t mask = UINT64_C(1) << number % 64;
-    if (thread == NULL) {
+    if (thread == NULL || !slab->depot->is_default) { /* an outbox may outlive the arena */
         send(slab, word, mask);
         return;
     }
@@ -102,5 +103,16 @@ void acre_remote_drain(struct acre_heap *heap) {
             deliver(heap, slab);
         }
         if (atomic_load(&heap->thread) != ACRE_HEAP_UNUSED || atomic_load(&heap->queue) == NULL) return;
+    }
+}
+
+/* Slabs of other arenas have come here where the heap's record was once of theirs. */
+void acre_remote_drop(struct acre_heap *heap) {
+    for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
+        next = slab->queue_next;
+        if (slab->depot == heap->depot)
+            acre_slab_unqueue(slab);
+        else
+            deliver(heap, slab);
     }
 }

@@ -3,6 +3,7 @@
 #if defined(ACRE_COUNT)
 
 #include "inspect/figures.h"
+#include "inspect/walk.h"
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
@@ -136,6 +137,7 @@ static uint16_t *asked_place(struct acre_slab *slab, uintptr_t address, bool mak
     if (number == ACRE_NO_BLOCK) return NULL;
     if (slab->asked == NULL && make)
         slab->asked = acre_metadata_take(ACRE_RECORD_ASKED, ACRE_SMALL_WORDS * 64 * sizeof(uint16_t));
+    if (make) atomic_store_explicit(&slab->depot->had_extras, true, memory_order_relaxed);
     return slab->asked == NULL ? NULL : &slab->asked[number];
 }
 
@@ -149,7 +151,7 @@ size_t acre_count_asked(void *block) {
     }
     if (span->kind == ACRE_SPAN_HUGE) return ((struct acre_huge *)span)->asked_bytes;
     if (span->kind == ACRE_SPAN_CHUNK)
-        acre_page_heap_large_size(&acre_default_arena.pages, (struct acre_chunk *)span, (uintptr_t)block,
+        acre_page_heap_large_size(((struct acre_chunk *)span)->heap, (struct acre_chunk *)span, (uintptr_t)block,
                                   &asked_bytes);
     return asked_bytes;
 }
@@ -185,6 +187,15 @@ void acre_count_free(void *block) {
     atomic_fetch_sub_explicit(&record->live_blocks, 1, memory_order_relaxed);
     publish_changes();
 }
+
+static bool count_ended(void *block, size_t size_bytes, void *context) {
+    (void)size_bytes, (void)context;
+    atomic_fetch_sub_explicit(&record->live_now, acre_count_asked(block), memory_order_relaxed);
+    atomic_fetch_sub_explicit(&record->live_blocks, 1, memory_order_relaxed);
+    return true;
+}
+
+void acre_count_end_of(struct acre_arena *arena) { acre_walk_blocks(arena, count_ended, NULL); }
 
 void *acre_counted_again(void *old, size_t old_bytes, size_t size_bytes, void *block) {
     add(&record->calls[ACRE_COUNT_REALLOC], 1);

@@ -22,6 +22,9 @@ void acre_count_free(void *block);
 size_t acre_count_asked(void *block);
 void *acre_counted_again(void *old, size_t old_bytes, size_t size_bytes, void *block);
 
+/* Before the end of all blocks of an arena. */
+void acre_count_end_of(struct acre_arena *arena);
+
 #else
 
 ACRE_INLINE void acre_count_start(void) {}
@@ -34,6 +37,7 @@ ACRE_INLINE void *acre_counted(enum acre_count_call call, size_t size_bytes, voi
     return block;
 }
 ACRE_INLINE void acre_count_free(void *block) { (void)block; }
+ACRE_INLINE void acre_count_end_of(struct acre_arena *arena) { (void)arena; }
 ACRE_INLINE size_t acre_count_asked(void *block) {
     (void)block;
     return 0;

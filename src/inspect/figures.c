@@ -18,6 +18,15 @@ static uint32_t slab_live(const struct acre_slab *slab) {
     return not_live < slab->total ? slab->total - not_live : 0;
 }
 
+static void add_slab(struct acre_figures *figures, struct acre_slab *slab) {
+    uint32_t live = slab_live(slab);
+    size_t live_bytes = live * acre_slab_block_bytes(slab);
+    figures->live_blocks += live;
+    figures->live_bytes += live_bytes;
+    size_t gone_bytes = live_bytes + (acre_count_bits(acre_slab_released_pages(slab)) << acre_page_shift());
+    if (slab->fresh_bytes > gone_bytes) figures->free_slab_bytes += slab->fresh_bytes - gone_bytes;
+}
+
 static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
     struct acre_figures *figures = context;
     size_t run_bytes = (size_t)pages << acre_page_shift();
@@ -27,19 +36,11 @@ static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, vo
     } else if (acre_run_state(chunk, index) == ACRE_RUN_SLAB) {
         struct acre_span *span = acre_map_find(acre_run_address(chunk, index));
         if (span->kind != ACRE_SPAN_SMALL && span->kind != ACRE_SPAN_MEDIUM) return;
-        struct acre_slab *slab = (struct acre_slab *)span;
-        uint32_t live = slab_live(slab);
-        size_t live_bytes = live * acre_slab_block_bytes(slab);
-        figures->live_blocks += live;
-        figures->live_bytes += live_bytes;
-        size_t gone_bytes = live_bytes + (acre_count_bits(acre_slab_released_pages(slab)) << acre_page_shift());
-        if (slab->fresh_bytes > gone_bytes) figures->free_slab_bytes += slab->fresh_bytes - gone_bytes;
+        add_slab(figures, (struct acre_slab *)span);
     }
 }
 
-static void count_cursors(struct acre_thread *thread, void *context) {
-    struct acre_heap *heap = &thread->heap;
-    struct acre_figures *figures = context;
+static void count_cursors_of(struct acre_heap *heap, struct acre_figures *figures) {
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         size_t block_bytes = acre_class_bytes(size_class);
         size_t blocks = acre_min(acre_cursor_blocks(&heap->cursor[size_class], size_class), figures->live_blocks);
@@ -48,6 +49,8 @@ static void count_cursors(struct acre_thread *thread, void *context) {
         figures->free_slab_bytes += blocks * block_bytes;
     }
 }
+
+static void count_cursors(struct acre_thread *thread, void *context) { count_cursors_of(&thread->heap, context); }
 
 static void add_chunks(struct acre_figures *figures, struct acre_page_heap *pages) {
     acre_lock(&pages->lock);
@@ -66,20 +69,70 @@ static void add_chunks(struct acre_figures *figures, struct acre_page_heap *page
     acre_unlock(&pages->lock);
 }
 
+static void add_huge(struct acre_figures *figures, const struct acre_huge_space *space) {
+    struct acre_huge_figures huge = acre_huge_figures(space);
+    figures->huge_bytes += huge.asked_bytes;
+    figures->huge_blocks += huge.live_blocks;
+    figures->held_bytes += huge.live_bytes;
+}
+
+static void finish(struct acre_figures *figures) {
+    figures->live_bytes += figures->large_bytes + figures->huge_bytes;
+    figures->live_blocks += figures->large_blocks + figures->huge_blocks;
+    figures->retained_bytes += figures->cached_bytes + figures->free_slab_bytes;
+}
+
+/* What an arena has to itself: its own chunks, its huge blocks; its heaps' cursors. */
+static bool add_arena(struct acre_arena *arena, void *context) {
+    struct acre_figures *figures = context;
+    add_chunks(figures, &arena->pages);
+    add_huge(figures, &arena->huge);
+    acre_lock(acre_heap_lock());
+    for (struct acre_node *node = arena->depot.heaps.next; node != &arena->depot.heaps; node = node->next)
+        count_cursors_of(ACRE_CONTAINER_OF(node, struct acre_heap, depot_node), figures);
+    acre_unlock(acre_heap_lock());
+    return true;
+}
+
+static void add_borrowed(struct acre_figures *figures, struct acre_depot *depot) {
+    acre_lock(&depot->lock);
+    for (unsigned place = 0; place < ACRE_BORROWED_MOST; place++) {
+        if (depot->borrowed[place] != NULL) add_slab(figures, depot->borrowed[place]);
+    }
+    figures->held_bytes += depot->borrowed_granules * ACRE_GRANULE_BYTES;
+    acre_unlock(&depot->lock);
+}
+
+/* Of the cursors, which are taken off, no more than there is: so these are last. */
+static void add_default(struct acre_figures *figures) {
+    add_huge(figures, &acre_default_arena.huge);
+    figures->cached_bytes = acre_huge_cached_bytes();
+    figures->held_bytes += figures->cached_bytes;
+    acre_thread_each(count_cursors, figures);
+}
+
 void acre_figures_collect(struct acre_figures *figures) {
+    struct acre_page_heap *shared = acre_arena_shared_pages();
     memset(figures, 0, sizeof *figures);
     figures->metadata_bytes = acre_metadata_bytes();
     if (acre_default_arena.name == NULL) return;
     add_chunks(figures, &acre_default_arena.pages);
-    acre_thread_each(count_cursors, figures);
-    struct acre_huge_figures huge = acre_huge_figures(&acre_default_arena.huge);
-    figures->huge_bytes = huge.asked_bytes;
-    figures->huge_blocks = huge.live_blocks;
-    figures->cached_bytes = acre_huge_cached_bytes();
-    figures->held_bytes += huge.live_bytes + acre_huge_cached_bytes();
-    figures->live_bytes += figures->large_bytes + figures->huge_bytes;
-    figures->live_blocks += figures->large_blocks + figures->huge_blocks;
-    figures->retained_bytes += figures->cached_bytes + figures->free_slab_bytes;
+    if (shared != NULL) add_chunks(figures, shared);
+    acre_arena_visit_all(add_arena, figures);
+    add_default(figures);
+    finish(figures);
+}
+
+void acre_figures_of(struct acre_arena *arena, struct acre_figures *figures) {
+    memset(figures, 0, sizeof *figures);
+    if (arena == &acre_default_arena) {
+        add_chunks(figures, &arena->pages);
+        add_default(figures);
+    } else {
+        add_borrowed(figures, &arena->depot);
+        add_arena(arena, figures);
+    }
+    finish(figures);
 }
 
 struct picture {

@@ -19,9 +19,12 @@ struct acre_figures {
     size_t metadata_bytes;
 };
 
-/* Locks the page heap; the slabs of running threads are read as they stand, so their part is near the truth
- * while they run and exact when they do not. */
+/* Of all arenas together. Locks one page heap after the other; the slabs of running threads are read as they stand,
+ * so their part is near the truth while they run and exact when they do not. */
 void acre_figures_collect(struct acre_figures *figures);
+
+/* Of one arena alone; without metadata, which is everybody's. */
+void acre_figures_of(struct acre_arena *arena, struct acre_figures *figures);
 
 /* Fills cells (0..100: per cent of live bytes; 255: nothing there) with equal parts of the address space of all
  * chunks in address order, without the gaps; how many were filled. */

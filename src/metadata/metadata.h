@@ -15,6 +15,8 @@ enum acre_record { /* each kind has one size */
                    ACRE_RECORD_REMOTE_BITS,
                    ACRE_RECORD_CHUNK,
                    ACRE_RECORD_HUGE,
+                   ACRE_RECORD_HEAP, /* of other arenas than the default one */
+                   ACRE_RECORD_ARENA,
                    ACRE_RECORD_IN_BLOCKS, /* those before; those behind stay */
                    ACRE_RECORD_THREAD = ACRE_RECORD_IN_BLOCKS,
                    ACRE_RECORD_RECENT, /* a thread's recent blocks, of one size class */

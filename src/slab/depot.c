@@ -2,13 +2,87 @@
 
 #include "span/decay.h"
 
-void acre_depot_start(struct acre_depot *depot, struct acre_page_heap *pages) {
+void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_page_heap *pages,
+                      struct acre_page_heap *lender) {
     depot->lock = (struct acre_lock)ACRE_LOCK(ACRE_RANK_DEPOT);
+    depot->name = name;
     depot->pages = pages;
+    depot->lender = lender;
+    for (unsigned place = 0; place < ACRE_BORROWED_MOST; place++) depot->borrowed[place] = NULL;
+    depot->borrowed_granules = 0;
+    depot->is_default = depot->zeroes = false;
+    atomic_store_explicit(&depot->had_extras, false, memory_order_relaxed);
+    depot->place = NULL;
+    depot->leaving = 0;
+    acre_list_start(&depot->heaps);
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
         acre_list_start(&depot->shared[size_class]);
         atomic_store_explicit(&depot->count[size_class], 0, memory_order_relaxed);
     }
+}
+
+/* The place of the slab among what is borrowed, or of none. */
+static struct acre_slab **find_borrowed(struct acre_depot *depot, const struct acre_slab *slab) {
+    unsigned place = 0;
+    while (place < ACRE_BORROWED_MOST && depot->borrowed[place] != slab) place++;
+    return place < ACRE_BORROWED_MOST ? &depot->borrowed[place] : NULL;
+}
+
+static bool may_borrow(struct acre_depot *depot, uint32_t granules) {
+    acre_lock(&depot->lock);
+    bool may = depot->borrowed_granules + granules <= ACRE_BORROWED_MOST &&
+               acre_quota_charge(&depot->pages->supplier->quota, granules * ACRE_GRANULE_BYTES);
+    if (may) depot->borrowed_granules += granules;
+    acre_unlock(&depot->lock);
+    return may;
+}
+
+static void note_borrowed(struct acre_depot *depot, struct acre_slab *slab) {
+    acre_lock(&depot->lock);
+    *find_borrowed(depot, NULL) = slab;
+    acre_quota_note_peak(&depot->pages->supplier->quota);
+    acre_unlock(&depot->lock);
+}
+
+/* slab: NULL when it could not be had after all. */
+static void forget_borrowed(struct acre_depot *depot, const struct acre_slab *slab, uint32_t granules) {
+    acre_lock(&depot->lock);
+    if (slab != NULL) *find_borrowed(depot, slab) = NULL;
+    depot->borrowed_granules -= granules;
+    acre_unlock(&depot->lock);
+    acre_quota_discharge(&depot->pages->supplier->quota, granules * ACRE_GRANULE_BYTES);
+}
+
+static struct acre_slab *borrow(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap) {
+    uint32_t granules = acre_class_granules(size_class);
+    if (!may_borrow(depot, granules)) return NULL;
+    struct acre_slab *slab = acre_slab_create(depot->lender, size_class, depot, heap);
+    if (slab != NULL)
+        note_borrowed(depot, slab);
+    else
+        forget_borrowed(depot, NULL, granules);
+    return slab;
+}
+
+struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap) {
+    struct acre_slab *slab = depot->lender == NULL ? NULL : borrow(depot, size_class, heap);
+    return slab != NULL ? slab : acre_slab_create(depot->pages, size_class, depot, heap);
+}
+
+void acre_depot_destroy(struct acre_slab *slab) {
+    struct acre_depot *depot = slab->depot;
+    if (slab->chunk->heap != depot->pages) forget_borrowed(depot, slab, acre_class_granules(slab->span.size_class));
+    acre_slab_destroy(slab);
+}
+
+void acre_depot_empty(struct acre_depot *depot) {
+    acre_lock(&depot->lock);
+    for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
+        if (atomic_load_explicit(&depot->count[size_class], memory_order_relaxed) == 0) continue;
+        acre_list_start(&depot->shared[size_class]);
+        atomic_store_explicit(&depot->count[size_class], 0, memory_order_relaxed);
+    }
+    acre_unlock(&depot->lock);
 }
 
 void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t free_blocks) {

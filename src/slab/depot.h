@@ -1,17 +1,49 @@
-/* Where threads leave slabs for each other: by class, those that are partly used and have no owner. */
+/* Where the threads of an arena leave slabs for each other: by class, those that are partly used and have no owner.
+ *
+ * It stands for its arena below the layer of arenas: slabs lead to it, and it knows the heaps that draw from it. */
 #ifndef ACRE_SLAB_DEPOT_H
 #define ACRE_SLAB_DEPOT_H
 
 #include "slab/slab.h"
 
+/* What a handle of an arena points to. Of its places in an arena's record one at a time is in use. */
+struct acre_arena_place {
+    _Atomic uintptr_t
+        owner; /* the thread that uses the arena most, and its heap: that thread alone reads it; 0: none */
+    struct acre_heap *heap;
+    struct acre_arena *arena;
+};
+
+/* What an arena has of a page heap that it shares with others, before it takes chunks of its own. */
+#define ACRE_BORROWED_MOST 16u
+
 struct acre_depot {
     struct acre_lock lock;
+    const char *name; /* the arena's */
     struct acre_page_heap *pages;
+    struct acre_page_heap *lender; /* while it is small; or NULL */
+    struct acre_slab *borrowed[ACRE_BORROWED_MOST];
+    uint32_t borrowed_granules;
+    bool is_default;
+    bool zeroes;                    /* blocks are handed out zeroed */
+    _Atomic bool had_extras;        /* its slabs may have more than their records; not known of the default arena */
+    struct acre_arena_place *place; /* in use; NULL: the default arena */
+    struct acre_node heaps;         /* of threads, but in the default arena; guarded by the registry's lock */
+    uint32_t leaving;               /* of them, whose thread ends now; likewise */
     struct acre_node shared[ACRE_CLASSES];
     _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
 };
 
-void acre_depot_start(struct acre_depot *depot, struct acre_page_heap *pages);
+void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_page_heap *pages,
+                      struct acre_page_heap *lender);
+ACRE_INLINE const char *acre_depot_name(const struct acre_depot *depot) {
+    return depot == NULL ? "none" : depot->name;
+}
+/* A new slab for the caller's heap, from what is borrowed or its own; NULL when there is no memory. Its end. */
+struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap);
+void acre_depot_destroy(struct acre_slab *slab);
+/* The end of all blocks: no slab is shared any more, whatever becomes of these. */
+void acre_depot_empty(struct acre_depot *depot);
 /* The caller's slab, with this many free blocks, becomes SHARED. */
 void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t free_blocks);
 /* A slab of the class for the caller to own; NULL when there is none. */

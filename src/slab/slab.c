@@ -1,3 +1,4 @@
+#include "slab/depot.h"
 #include "slab/holes.h"
 
 #include "metadata/metadata.h"
@@ -88,20 +89,28 @@ static void bury(struct acre_slab *slab) {
     acre_decay_note(); /* its page may be due by and by */
 }
 
+void acre_slab_forget(struct acre_slab *slab, bool has_extras) {
+    if (!has_extras) { /* without a look at it */
+        bury(slab);
+        return;
+    }
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    if (remote != NULL && remote != slab->remote_near) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
+    if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
+    atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
+    /* If it is queued, the record is another's from here on. */
+    if ((atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_ALIVE) & ACRE_QUEUED) == 0) bury(slab);
+}
+
 void acre_slab_destroy(struct acre_slab *slab) {
     struct acre_page_heap *pages = slab->chunk->heap;
-    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     acre_lock(&pages->lock);
     uint64_t released = acre_slab_holes(slab)->released, still = acre_slab_released_pages(slab);
     acre_released_used_again(acre_count_bits(released & ~still) * acre_os_page_bytes());
     acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
                              slab->fresh_bytes, still);
     acre_unlock(&pages->lock);
-    if (remote != NULL && remote != slab->remote_near) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
-    if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
-    atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
-    /* If it is queued, the record is another's from here on. */
-    if ((atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_ALIVE) & ACRE_QUEUED) == 0) bury(slab);
+    acre_slab_forget(slab, true);
 }
 
 bool acre_slab_unqueue(struct acre_slab *slab) {
@@ -177,17 +186,18 @@ _Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word) 
 }
 
 _Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address) {
-    acre_fail("%s(%p): double free of a %zu-byte block (size class %zu, arena default)", function, (void *)address,
-              acre_slab_block_bytes(slab), acre_slab_block_bytes(slab));
+    acre_fail("%s(%p): double free of a %zu-byte block (size class %zu, arena %s)", function, (void *)address,
+              acre_slab_block_bytes(slab), acre_slab_block_bytes(slab), acre_depot_name(slab->depot));
 }
 
 _Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address) {
     size_t block_bytes = acre_slab_block_bytes(slab), offset = address - slab->span.base;
     if (offset >= slab->fresh_bytes)
-        acre_fail("%s(%p): not a block: nothing was handed out there yet (size class %zu, arena default)", function,
-                  (void *)address, block_bytes);
-    acre_fail("%s(%p): not a block: %zu bytes inside the %zu-byte block at %p (arena default)", function,
-              (void *)address, offset % block_bytes, block_bytes, (void *)(address - offset % block_bytes));
+        acre_fail("%s(%p): not a block: nothing was handed out there yet (size class %zu, arena %s)", function,
+                  (void *)address, block_bytes, acre_depot_name(slab->depot));
+    acre_fail("%s(%p): not a block: %zu bytes inside the %zu-byte block at %p (arena %s)", function,
+              (void *)address, offset % block_bytes, block_bytes, (void *)(address - offset % block_bytes),
+              acre_depot_name(slab->depot));
 }
 
 bool acre_slab_is_valid(struct acre_slab *slab, uint32_t recent) {

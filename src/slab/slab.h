@@ -97,6 +97,9 @@ struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_c
                                    struct acre_heap *heap);
 /* Owner, all blocks free: its span back to the page heap, and its record too unless it is queued. */
 void acre_slab_destroy(struct acre_slab *slab);
+/* The record of a slab whose span is gone: back, unless it is queued. has_extras: others may know of it, or it has
+ * more than its record. */
+void acre_slab_forget(struct acre_slab *slab, bool has_extras);
 /* For who took the slab off a queue: true when it lives, false when it was dead and is buried now. */
 bool acre_slab_unqueue(struct acre_slab *slab);
 /* After a remote free: true when the caller is to put it on the heap's queue. */

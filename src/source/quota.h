@@ -20,12 +20,17 @@ ACRE_INLINE bool acre_quota_charge(struct acre_quota *quota, size_t size_bytes) 
         if (held_bytes > quota->limit_bytes || size_bytes > quota->limit_bytes - held_bytes) return false;
     while (!atomic_compare_exchange_weak_explicit(&quota->held_bytes, &held_bytes, held_bytes + size_bytes,
                                                   memory_order_relaxed, memory_order_relaxed));
-    size_t peak_bytes = atomic_load_explicit(&quota->peak_bytes, memory_order_relaxed);
-    while (peak_bytes < held_bytes + size_bytes &&
-           !atomic_compare_exchange_weak_explicit(&quota->peak_bytes, &peak_bytes, held_bytes + size_bytes,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
     return true;
+}
+
+/* What was charged is held now: the most that was. */
+ACRE_INLINE void acre_quota_note_peak(struct acre_quota *quota) {
+    size_t held_bytes = acre_quota_held_bytes(quota);
+    size_t peak_bytes = atomic_load_explicit(&quota->peak_bytes, memory_order_relaxed);
+    while (peak_bytes < held_bytes &&
+           !atomic_compare_exchange_weak_explicit(&quota->peak_bytes, &peak_bytes, held_bytes, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
 }
 
 /* As much as there is of the two; 0: not even the least. */

@@ -200,6 +200,21 @@ void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, u
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
 }
 
+void acre_chunk_free_all(struct acre_chunk *chunk) {
+    if (chunk->pages == 0) return;
+    for (uint32_t index = 0, pages; index < chunk->pages; index += pages) {
+        pages = acre_run_pages(chunk, index);
+        if (acre_run_state(chunk, index) == ACRE_RUN_FREE) continue;
+        mark_dirty(chunk, index, pages, true);
+        mark(chunk->waited, index, pages, false);
+    }
+    set_run(chunk, 0, chunk->pages, ACRE_RUN_FREE);
+    set_granules_free(chunk, 0, chunk->pages);
+    chunk->free_pages = chunk->longest_run = chunk->pages;
+    chunk->dirty_pages = count_dirty(chunk, 0, chunk->pages);
+    ACRE_ASSERT(acre_chunk_is_valid(chunk));
+}
+
 static bool has_waited(const struct acre_chunk *chunk, uint32_t page) {
     return (chunk->dirty[page / 64] & chunk->waited[page / 64] & UINT64_C(1) << page % 64) != 0;
 }

@@ -69,6 +69,8 @@ uint32_t acre_chunk_find_waited(const struct acre_chunk *chunk, uint32_t *page, 
 void acre_chunk_mark_dirty(struct acre_chunk *chunk);
 /* What is free waits from now on. */
 void acre_chunk_look(struct acre_chunk *chunk);
+/* All of its pages are one free run. */
+void acre_chunk_free_all(struct acre_chunk *chunk);
 /* Gives back pages of a run from its end or all of it; the first touched_pages of them hold old data. */
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages);
 /* Grows the run at index into free pages behind it; shrinks it. */

@@ -220,7 +220,7 @@ static bool map_vacant(struct acre_huge **huge, size_t size_bytes) {
     return true;
 }
 
-/* From memory that serves its arena alone. */
+/* From memory that serves its arena alone; without the lock, since the caller's own functions may call malloc. */
 static struct acre_huge *take_supplied(struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
                                        size_t *dirty_bytes) {
     struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
@@ -228,12 +228,19 @@ static struct acre_huge *take_supplied(struct acre_supplier *supplier, size_t si
     uintptr_t base = acre_supplier_take(supplier, size_bytes, acre_max(alignment, supplier->unit_bytes));
     if (base != 0 && acre_map_reserve(base, 1)) {
         *dirty_bytes = supplier->keeps_pages ? size_bytes : 0;
-        acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
+        acre_huge_describe(huge, base, size_bytes, 0);
         return huge;
     }
     if (base != 0) acre_supplier_give(supplier, base, size_bytes);
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
     return NULL;
+}
+
+static void give_supplied(struct acre_supplier *supplier, struct acre_huge *huge) {
+    huge->span.state = 0;
+    acre_map_set(huge->span.base, 1, NULL);
+    acre_supplier_give(supplier, huge->span.base, huge->mapped_bytes);
+    acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
 static struct acre_huge *map_new(const struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
@@ -278,20 +285,18 @@ static struct acre_huge *take_shared(const struct acre_supplier *supplier, size_
 uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     struct acre_supplier *supplier = space->supplier;
     size_t mapped_bytes = mapped_size(size_bytes, supplier->unit_bytes);
-    uintptr_t block = 0;
+    struct acre_huge *huge = NULL;
     if (mapped_bytes == 0 || alignment > (size_t)PTRDIFF_MAX) return 0;
     if (!acre_quota_charge(&supplier->quota, mapped_bytes)) return 0;
     alignment = acre_max(alignment, acre_os_page_bytes());
+    if (!supplier->is_shared) huge = take_supplied(supplier, mapped_bytes, alignment, dirty_bytes);
     acre_lock(&huge_blocks.lock);
-    struct acre_huge *huge = supplier->is_shared ? take_shared(supplier, mapped_bytes, alignment, dirty_bytes)
-                                                 : take_supplied(supplier, mapped_bytes, alignment, dirty_bytes);
-    if (huge != NULL) {
-        note_live(space, huge, size_bytes);
-        block = huge->span.base;
-    }
+    if (supplier->is_shared) huge = take_shared(supplier, mapped_bytes, alignment, dirty_bytes);
+    if (huge != NULL) note_live(space, huge, size_bytes);
     acre_quota_correct(&supplier->quota, mapped_bytes, huge == NULL ? 0 : huge->mapped_bytes);
+    acre_quota_note_peak(&supplier->quota);
     acre_unlock(&huge_blocks.lock);
-    return block;
+    return huge == NULL ? 0 : huge->span.base;
 }
 
 static void limit_cache(size_t most_bytes) {
@@ -319,22 +324,9 @@ size_t acre_huge_live_bytes(void) { return __atomic_load_n(&huge_blocks.live_byt
 size_t acre_huge_fresh_bytes(void) { return __atomic_load_n(&huge_blocks.fresh_bytes, __ATOMIC_RELAXED); }
 size_t acre_huge_cached_bytes(void) { return __atomic_load_n(&huge_blocks.cache.bytes, __ATOMIC_RELAXED); }
 
-static void give_supplied(struct acre_supplier *supplier, struct acre_huge *huge) {
-    huge->span.state = 0;
-    acre_map_set(huge->span.base, 1, NULL);
-    acre_supplier_give(supplier, huge->span.base, huge->mapped_bytes);
-    acre_metadata_give(ACRE_RECORD_HUGE, huge);
-}
-
-static void give_live(struct acre_huge *huge) {
-    struct acre_supplier *supplier = huge->space->supplier;
+static void give_shared(struct acre_huge *huge) {
     const struct acre_huge_policy *policy = &huge_blocks.policy;
-    forget_live(huge);
-    acre_quota_discharge(&supplier->quota, huge->mapped_bytes);
-    if (!supplier->is_shared)
-        give_supplied(supplier, huge);
-    else if (policy->cache && policy->decay_ms > 0 && !huge->from_break &&
-             huge->mapped_bytes <= policy->cache_bytes)
+    if (policy->cache && policy->decay_ms > 0 && !huge->from_break && huge->mapped_bytes <= policy->cache_bytes)
         put_in_cache(huge);
     else
         unmap(huge);
@@ -343,16 +335,21 @@ static void give_live(struct acre_huge *huge) {
 bool acre_huge_give(struct acre_huge *huge) {
     acre_lock(&huge_blocks.lock);
     bool live = acre_huge_is_live(huge);
-    if (live) give_live(huge);
+    struct acre_supplier *supplier = live ? huge->space->supplier : NULL;
+    if (live) {
+        forget_live(huge);
+        huge->span.state = 0;
+        acre_quota_discharge(&supplier->quota, huge->mapped_bytes);
+        if (supplier->is_shared) give_shared(huge);
+    }
     acre_unlock(&huge_blocks.lock);
+    if (live && !supplier->is_shared) give_supplied(supplier, huge);
     return live;
 }
 
 void acre_huge_space_empty(struct acre_huge_space *space) {
-    acre_lock(&huge_blocks.lock);
     while (!acre_list_is_empty(&space->live))
-        give_live(ACRE_CONTAINER_OF(space->live.next, struct acre_huge, node));
-    acre_unlock(&huge_blocks.lock);
+        acre_huge_give(ACRE_CONTAINER_OF(space->live.next, struct acre_huge, node));
 }
 
 bool acre_huge_space_each(struct acre_huge_space *space, bool (*visit)(struct acre_huge *huge, void *context),
@@ -400,6 +397,7 @@ uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {
         note_live(space, huge, done ? size_bytes : huge->asked_bytes);
         block = done ? huge->span.base : 0;
         acre_quota_correct(quota, old_bytes + more_bytes, huge->mapped_bytes);
+        acre_quota_note_peak(quota);
     }
     acre_unlock(&huge_blocks.lock);
     return block;

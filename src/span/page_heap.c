@@ -6,20 +6,9 @@
 #include "os/os.h"
 #include "span/decay.h"
 #include "span/huge.h"
+#include "span/page_heap_chunks.h"
 #include "span/released.h"
 
-/* The break grows by a quarter of what it is, within these; one system call then serves many slabs, and untouched
- * pages cost nothing but address space. */
-#define BREAK_STEP_LEAST ((size_t)1 << 20)
-#define BREAK_STEP_MOST ((size_t)4 << 20)
-/* The break is lowered when this much more than what is kept is free at its top, and wholly free chunks from mmap
- * beyond what is kept are unmapped. What is kept begins small, so that a program that is done with its memory shows
- * it, and doubles each time that memory is taken again soon after it was given back: a program that breathes then
- * stops faulting its pages in each time. */
-#define TRIM_LEAST ((size_t)768 << 10)
-#define KEEP_LEAST ((size_t)256 << 10)
-#define KEEP_MOST ((size_t)1 << 20)
-#define SOON_MS 1000
 /* Of free pages that hold old data there may be this part of what is in use, when untouched pages are taken and
  * when pages are freed, doubled a few times where that proves useful; a run of fewer pages is not worth a system
  * call. */
@@ -33,14 +22,8 @@
 #define RELEASE_AT_ONCE_LEAST ((size_t)4 << 20)
 #define RELEASE_AT_ONCE_PART 2
 #define RELEASE_LEAST_PAGES 4
-/* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
- * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above,
- * where much is taken and little touched. So one chunk in eight has small pages, and the next seven get huge ones
- * if half of it is resident when it has all been taken. */
-#define HUGE_PAGES_FROM ((size_t)64 << 20)
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+/* A huge page is broken up for this part of a chunk at the least. */
 #define HUGE_PART 4
-#define HUGE_CHUNKS_IN_A_ROW 7
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy,
                           struct acre_supplier *supplier) {
@@ -54,315 +37,19 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->chunk_bytes = 0;
     heap->free_pages = heap->dirty_pages = 0;
     heap->balance = (struct acre_balance){.allowed_bytes = RELEASE_AT_ONCE_LEAST};
-    heap->keep_bytes = KEEP_LEAST;
+    heap->keep_bytes = ACRE_KEEP_LEAST_BYTES;
     heap->gave_ms = 0;
     heap->huge_chunks_left = 0;
     heap->looked_ms = acre_os_clock_ms();
     heap->next_visit = &heap->chunks;
 }
 
-static void unfile(struct acre_chunk *chunk) {
-    if (acre_list_holds(&chunk->run_node)) acre_list_remove(&chunk->run_node);
-    if (chunk->free_granules == 0 && acre_list_holds(&chunk->granule_node)) acre_list_remove(&chunk->granule_node);
-}
-
-/* Behind which node of `granules` the chunk belongs: those from the break first, the lowest in front, since only
- * free memory at the top lets the break come down. */
-static struct acre_node *place_of(struct acre_page_heap *heap, struct acre_chunk *chunk) {
-    if (!chunk->from_break) return heap->granules.prev;
-    struct acre_node *node = heap->granules.next;
-    for (; node != &heap->granules; node = node->next) {
-        struct acre_chunk *other = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
-        if (!other->from_break || other->span.base > chunk->span.base) break;
-    }
-    return node->prev;
-}
-
-/* Brings the sums over all chunks up to date. */
-static void count(struct acre_page_heap *heap, struct acre_chunk *chunk) {
-    heap->free_pages += chunk->free_pages - (size_t)chunk->filed_free_pages;
-    heap->dirty_pages += chunk->dirty_pages - (size_t)chunk->filed_dirty_pages;
-    chunk->filed_free_pages = chunk->free_pages;
-    chunk->filed_dirty_pages = chunk->dirty_pages;
-    acre_released_used_again((size_t)chunk->again_pages << acre_page_shift());
-    chunk->again_pages = 0;
-}
-
-/* Puts the chunk where its free runs say. */
-static void file(struct acre_page_heap *heap, struct acre_chunk *chunk) {
-    count(heap, chunk);
-    unfile(chunk);
-    if (chunk->longest_run > 0)
-        acre_list_push_front(&heap->buckets[acre_log2_floor(chunk->longest_run)], &chunk->run_node);
-    if (chunk->free_granules != 0 && !acre_list_holds(&chunk->granule_node)) {
-        acre_list_insert(place_of(heap, chunk), &chunk->granule_node);
-    }
-}
-
-static struct acre_chunk *new_chunk(struct acre_page_heap *heap, uintptr_t base, bool from_break) {
-    struct acre_chunk *chunk = acre_metadata_take(ACRE_RECORD_CHUNK, sizeof *chunk);
-    if (chunk == NULL) return NULL;
-    acre_chunk_start(chunk, base, from_break);
-    chunk->heap = heap;
-    acre_list_push_back(&heap->chunks, &chunk->all_node);
-    return chunk;
-}
-
-static void drop_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
-    chunk->free_pages = chunk->dirty_pages = 0;
-    chunk->free_granules = 0;
-    count(heap, chunk);
-    unfile(chunk);
-    if (heap->next_visit == &chunk->all_node) heap->next_visit = chunk->all_node.next;
-    acre_list_remove(&chunk->all_node);
-    if (heap->break_chunk == chunk) heap->break_chunk = NULL;
-    acre_metadata_give(ACRE_RECORD_CHUNK, chunk);
-}
-
-static void add_pages(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base, size_t size_bytes) {
-    acre_map_set(base, size_bytes, &chunk->span);
-    acre_released_mapped_anew(size_bytes);
-    acre_chunk_extend(chunk, (uint32_t)(size_bytes >> acre_page_shift()));
-    heap->chunk_bytes += size_bytes;
-    acre_decay_note_held(acre_source_held_bytes());
-    file(heap, chunk);
-}
-
-static size_t chunk_bytes(const struct acre_chunk *chunk) { return (size_t)chunk->pages << acre_page_shift(); }
-
-static void give_to_break(struct acre_page_heap *heap, struct acre_extent extent) {
-    acre_source_lower_break(extent.base + extent.size_bytes, extent.size_bytes);
-    acre_quota_discharge(&heap->supplier->quota, extent.size_bytes);
-}
-
-/* Spreads an extent of the break over the last chunk and new ones; what finds no record is given back or lost to
- * address space alone (it was never touched). */
-static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
-    bool added = false;
-    while (extent.size_bytes > 0) {
-        struct acre_chunk *last = heap->break_chunk;
-        size_t room = 0;
-        if (last != NULL && last->span.base + chunk_bytes(last) == extent.base)
-            room = ACRE_CHUNK_BYTES - chunk_bytes(last);
-        if (room == 0) {
-            last = new_chunk(heap, extent.base, true);
-            if (last == NULL) {
-                give_to_break(heap, extent);
-                return added;
-            }
-            heap->break_chunk = last;
-            room = ACRE_CHUNK_BYTES;
-        }
-        size_t part_bytes = acre_min(room, extent.size_bytes);
-        add_pages(heap, last, extent.base, part_bytes);
-        extent.base += part_bytes;
-        extent.size_bytes -= part_bytes;
-        added = true;
-    }
-    return added;
-}
-
-/* What must be asked of the break so that `least_bytes` of it come to lie in one chunk. */
-static size_t break_need(const struct acre_page_heap *heap, size_t least_bytes) {
-    if (heap->break_chunk == NULL) return least_bytes;
-    size_t room_bytes = ACRE_CHUNK_BYTES - chunk_bytes(heap->break_chunk);
-    return room_bytes < least_bytes ? room_bytes + least_bytes : least_bytes;
-}
-
-/* Where the break is too short for a huge page, the system is not asked what it would do. */
-static void advise_break(const struct acre_page_heap *heap, struct acre_extent extent) {
-    const struct acre_chunk *last = heap->break_chunk;
-    if (heap->chunk_bytes < HUGE_PAGE_BYTES || last == NULL) return;
-    uintptr_t base = acre_min(extent.base, last->span.base);
-    acre_source_advise_huge_pages(base, extent.base + extent.size_bytes - base,
-                                  heap->policy.thp == ACRE_THP_ALWAYS);
-}
-
-/* A huge page comes at the first touch of its 2 MiB, if these are all there then. */
-static size_t break_step(const struct acre_page_heap *heap, size_t held_bytes) {
-    size_t step_bytes = acre_align_down(held_bytes / 4, ACRE_GRANULE_BYTES);
-    const struct acre_chunk *last = heap->break_chunk;
-    step_bytes = acre_max(BREAK_STEP_LEAST, acre_min(step_bytes, BREAK_STEP_MOST));
-    if (heap->policy.thp != ACRE_THP_ALWAYS || last == NULL) return step_bytes;
-    uintptr_t top = last->span.base + chunk_bytes(last);
-    return acre_align_up(top + BREAK_STEP_MOST, HUGE_PAGE_BYTES) - top;
-}
-
-static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_t limit_bytes) {
-    size_t held_bytes = acre_source_break_bytes(), step_bytes = break_step(heap, held_bytes);
-    least_bytes = break_need(heap, least_bytes);
-    if (limit_bytes < held_bytes || limit_bytes - held_bytes < least_bytes) return false;
-    step_bytes = acre_max(acre_min(step_bytes, limit_bytes - held_bytes), least_bytes);
-    step_bytes = acre_quota_charge_some(&heap->supplier->quota, least_bytes, step_bytes);
-    if (step_bytes == 0) return false;
-    struct acre_extent extent = acre_source_grow_break(least_bytes, step_bytes);
-    acre_quota_correct(&heap->supplier->quota, step_bytes, extent.size_bytes);
-    if (extent.size_bytes == 0) return false;
-    if (!acre_map_reserve(extent.base, extent.size_bytes)) {
-        give_to_break(heap, extent);
-        return false;
-    }
-    bool added = add_extent(heap, extent);
-    advise_break(heap, extent);
-    return added;
-}
-
-/* Called when what there is has been taken. */
-static bool wants_huge_pages(struct acre_page_heap *heap) {
-    if (heap->policy.thp == ACRE_THP_ALWAYS) return true;
-    if (heap->policy.thp == ACRE_THP_NEVER || heap->chunk_bytes < HUGE_PAGES_FROM) return false;
-    if (heap->huge_chunks_left == 0) {
-        const struct acre_chunk *probe = ACRE_CONTAINER_OF(heap->chunks.prev, struct acre_chunk, all_node);
-        bool dense = !probe->huge_pages &&
-                     acre_os_resident_bytes((void *)probe->span.base, chunk_bytes(probe)) >= chunk_bytes(probe) / 2;
-        heap->huge_chunks_left = dense ? HUGE_CHUNKS_IN_A_ROW : 0;
-        return dense;
-    }
-    return --heap->huge_chunks_left > 0;
-}
-
-static uintptr_t take_supplied(struct acre_page_heap *heap, size_t size_bytes, size_t alignment) {
-    struct acre_supplier *supplier = heap->supplier;
-    if (!acre_quota_charge(&supplier->quota, size_bytes)) return 0;
-    uintptr_t base = acre_supplier_take(supplier, size_bytes, acre_max(alignment, supplier->unit_bytes));
-    if (base == 0) acre_quota_discharge(&supplier->quota, size_bytes);
-    return base;
-}
-
-static void give_supplied(struct acre_page_heap *heap, uintptr_t base, size_t size_bytes) {
-    acre_supplier_give(heap->supplier, base, size_bytes);
-    acre_quota_discharge(&heap->supplier->quota, size_bytes);
-}
-
-/* Small at first, where the policy says so: for many heaps of which most stay small. */
-static size_t map_step(const struct acre_page_heap *heap, size_t least_bytes) {
-    size_t step_bytes = acre_max(heap->policy.first_chunk_bytes, heap->chunk_bytes);
-    step_bytes = acre_max(least_bytes, acre_min(step_bytes, ACRE_CHUNK_BYTES));
-    return acre_align_up(step_bytes, acre_max(heap->supplier->unit_bytes, ACRE_GRANULE_BYTES));
-}
-
-static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
-    size_t size_bytes = map_step(heap, least_bytes);
-    bool huge_pages = size_bytes == ACRE_CHUNK_BYTES && wants_huge_pages(heap);
-    uintptr_t base = take_supplied(heap, size_bytes, huge_pages ? HUGE_PAGE_BYTES : ACRE_GRANULE_BYTES);
-    if (base == 0 && huge_pages) {
-        huge_pages = false;
-        base = take_supplied(heap, size_bytes, ACRE_GRANULE_BYTES);
-    }
-    if (base == 0) { /* near a limit: as little as will do */
-        size_bytes = acre_align_up(least_bytes, acre_max(heap->supplier->unit_bytes, ACRE_GRANULE_BYTES));
-        base = take_supplied(heap, size_bytes, ACRE_GRANULE_BYTES);
-    }
-    if (base == 0) return false;
-    struct acre_chunk *chunk = acre_map_reserve(base, size_bytes) ? new_chunk(heap, base, false) : NULL;
-    if (chunk == NULL) {
-        give_supplied(heap, base, size_bytes);
-        return false;
-    }
-    chunk->huge_pages = huge_pages && size_bytes == ACRE_CHUNK_BYTES;
-    chunk->advised = chunk->huge_pages;
-    if (!heap->supplier->keeps_pages) acre_source_advise_huge_pages(base, size_bytes, chunk->advised);
-    add_pages(heap, chunk, base, size_bytes);
-    if (heap->supplier->keeps_pages) acre_chunk_mark_dirty(chunk);
-    count(heap, chunk);
-    return true;
-}
-
-static void learn_to_keep(struct acre_page_heap *heap) {
-    if (heap->gave_ms == 0) return;
-    if (acre_os_clock_ms() - heap->gave_ms < SOON_MS)
-        heap->keep_bytes = acre_min(2 * heap->keep_bytes, KEEP_MOST);
-    else if (heap->keep_bytes > KEEP_LEAST)
-        heap->keep_bytes /= 2;
-    heap->gave_ms = 0;
-}
-
-static bool grow(struct acre_page_heap *heap, size_t least_bytes) {
-    const size_t no_limit_bytes = (size_t)PTRDIFF_MAX & ~(ACRE_GRANULE_BYTES - 1);
-    least_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
-    learn_to_keep(heap);
-    acre_huge_decay(false); /* before more is taken, what waits too long goes */
-    switch (heap->supplier->source) {
-    case ACRE_SOURCE_BRK:
-        return grow_by_break(heap, least_bytes, no_limit_bytes) || grow_by_map(heap, least_bytes);
-    case ACRE_SOURCE_AUTO: /* past its limit the break is still better than nothing */
-        return grow_by_break(heap, least_bytes,
-                             acre_align_down(heap->policy.brk_limit_bytes, ACRE_GRANULE_BYTES)) ||
-               grow_by_map(heap, least_bytes) || grow_by_break(heap, least_bytes, no_limit_bytes);
-    default:
-        return grow_by_map(heap, least_bytes);
-    }
-}
-
-/* Takes pages at the break's top away, chunk by chunk, as long as they are free. */
-static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
-    struct acre_chunk *last = heap->break_chunk;
-    uint32_t free_at = last == NULL ? ACRE_NO_RUN : acre_chunk_last_free(last);
-    if (free_at == ACRE_NO_RUN) return;
-    size_t start_bytes = acre_align_up(((size_t)free_at << acre_page_shift()) + keep_bytes, ACRE_GRANULE_BYTES);
-    if (start_bytes >= chunk_bytes(last)) return;
-    size_t cut_bytes = chunk_bytes(last) - start_bytes;
-    uintptr_t top = last->span.base + chunk_bytes(last);
-    /* The entries go first: another thread's huge block may lie there as soon as the break is lower. */
-    acre_map_set(top - cut_bytes, cut_bytes, NULL);
-    if (!acre_source_lower_break(top, cut_bytes)) {
-        acre_map_set(top - cut_bytes, cut_bytes, &last->span);
-        return;
-    }
-    uint32_t before_pages = last->dirty_pages;
-    acre_chunk_cut(last, (uint32_t)(cut_bytes >> acre_page_shift()));
-    acre_released_note(ACRE_RELEASED_BREAK, (size_t)(before_pages - last->dirty_pages) << acre_page_shift());
-    heap->chunk_bytes -= cut_bytes;
-    acre_quota_discharge(&heap->supplier->quota, cut_bytes);
-    file(heap, last);
-    if (last->pages == 0) drop_chunk(heap, last);
-}
-
-/* The chunk that now ends the break, after one above it is gone. */
-static struct acre_chunk *find_break_chunk(struct acre_page_heap *heap) {
-    struct acre_chunk *highest = NULL;
-    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
-        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
-        if (chunk->from_break && (highest == NULL || chunk->span.base > highest->span.base)) highest = chunk;
-    }
-    return highest;
-}
-
-/* What is free at the break's top, over as many chunks as are wholly free there, counted until it is enough. */
-static size_t break_tail_bytes(const struct acre_page_heap *heap, size_t enough_bytes) {
-    size_t tail_bytes = 0;
-    if (heap->break_chunk == NULL) return 0;
-    for (struct acre_node *node = &heap->break_chunk->all_node; node != &heap->chunks; node = node->prev) {
-        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
-        if (!chunk->from_break) continue;
-        uint32_t free_at = acre_chunk_last_free(chunk);
-        if (free_at != ACRE_NO_RUN) tail_bytes += (size_t)(chunk->pages - free_at) << acre_page_shift();
-        if (chunk->free_pages != chunk->pages || tail_bytes >= enough_bytes) break;
-    }
-    return tail_bytes;
-}
-
-/* Cuts free memory off the break's top, but for keep_bytes of it. */
-static void lower_break(struct acre_page_heap *heap, size_t keep_bytes) {
-    for (size_t before_bytes = SIZE_MAX; heap->chunk_bytes < before_bytes;) {
-        struct acre_chunk *top = heap->break_chunk;
-        before_bytes = heap->chunk_bytes;
-        if (top == NULL) return;
-        /* A wholly free chunk goes if what is below it is free enough to keep. */
-        bool whole = top->free_pages == top->pages;
-        size_t below_bytes = whole ? break_tail_bytes(heap, SIZE_MAX) - chunk_bytes(top) : 0;
-        trim_break(heap, below_bytes >= keep_bytes ? 0 : keep_bytes - below_bytes);
-        if (heap->break_chunk == NULL) heap->break_chunk = find_break_chunk(heap);
-        if (!whole) return;
-    }
-}
-
 void acre_page_heap_stop_huge_pages(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     if (!chunk->advised) return;
     chunk->advised = false;
     acre_chunk_mark_dirty(chunk);
-    count(heap, chunk);
-    acre_os_advise_huge_pages((void *)chunk->span.base, chunk_bytes(chunk), false);
+    acre_chunks_count(heap, chunk);
+    acre_os_advise_huge_pages((void *)chunk->span.base, acre_chunk_bytes(chunk), false);
 }
 
 /* Releases the dirty pages in [page, end) of a free run. */
@@ -397,7 +84,7 @@ static bool release_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk,
         uint32_t from = index > keep_pages ? index : keep_pages;
         released |= release_pages(heap, chunk, from, index + acre_run_pages(chunk, index));
     }
-    count(heap, chunk);
+    acre_chunks_count(heap, chunk);
     return released;
 }
 
@@ -408,7 +95,7 @@ static void release_until(struct acre_page_heap *heap, struct acre_chunk *chunk,
         index = end - acre_run_pages(chunk, end - 1);
         if (acre_run_state(chunk, end - 1) != ACRE_RUN_FREE || end - index < RELEASE_LEAST_PAGES) continue;
         release_pages(heap, chunk, index, end);
-        count(heap, chunk);
+        acre_chunks_count(heap, chunk);
     }
 }
 
@@ -492,26 +179,6 @@ static void balance(struct acre_page_heap *heap, const struct acre_span_place *p
     bound_spare(heap, acre_max(DIRTY_LEAST, used / DIRTY_PART) << state->doublings);
 }
 
-static void unmap_chunk(struct acre_page_heap *heap, struct acre_chunk *chunk) {
-    uintptr_t base = chunk->span.base;
-    size_t size_bytes = chunk_bytes(chunk);
-    acre_map_set(base, size_bytes, NULL);
-    heap->chunk_bytes -= size_bytes;
-    acre_released_note(ACRE_RELEASED_MAPPINGS, (size_t)chunk->dirty_pages << acre_page_shift());
-    drop_chunk(heap, chunk);
-    give_supplied(heap, base, size_bytes);
-}
-
-/* Wholly free chunks from mmap. Looked at when one becomes free, which is once for many blocks. */
-static size_t free_chunk_bytes(const struct acre_page_heap *heap) {
-    size_t bytes = 0;
-    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next) {
-        const struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
-        if (!chunk->from_break && chunk->free_pages == chunk->pages) bytes += chunk_bytes(chunk);
-    }
-    return bytes;
-}
-
 bool acre_page_heap_may_release(const struct acre_chunk *chunk, uint32_t pages) {
     return !chunk->advised || pages >= chunk->pages / HUGE_PART;
 }
@@ -527,7 +194,7 @@ size_t acre_page_heap_look(struct acre_page_heap *heap, struct acre_chunk *chunk
             release_pages(heap, chunk, page, page + pages);
     }
     acre_chunk_look(chunk);
-    count(heap, chunk);
+    acre_chunks_count(heap, chunk);
     size_t released_bytes = (size_t)(before_pages - chunk->dirty_pages) << acre_page_shift();
     heap->balance.waited_bytes += released_bytes;
     return released_bytes;
@@ -553,16 +220,17 @@ static void look_now_and_then(struct acre_page_heap *heap) {
 /* After a free: gives back what is not to be kept. */
 static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     size_t before_bytes = heap->chunk_bytes;
-    file(heap, chunk);
+    acre_chunks_file(heap, chunk);
     if (chunk->from_break) {
         struct acre_chunk *top = heap->break_chunk;
         bool may_lower = chunk == top || (top != NULL && top->free_pages == top->pages);
-        size_t enough_bytes = TRIM_LEAST + heap->keep_bytes;
-        if (may_lower && break_tail_bytes(heap, enough_bytes) >= enough_bytes) lower_break(heap, heap->keep_bytes);
+        size_t enough_bytes = ACRE_TRIM_LEAST_BYTES + heap->keep_bytes;
+        if (may_lower && acre_chunks_tail_bytes(heap, enough_bytes) >= enough_bytes)
+            acre_chunks_lower_break(heap, heap->keep_bytes);
     } else if (chunk->free_pages == chunk->pages) {
-        size_t free_bytes = free_chunk_bytes(heap);
+        size_t free_bytes = acre_chunks_free_bytes(heap);
         if (free_bytes > acre_max(heap->keep_bytes, ACRE_CHUNK_BYTES))
-            unmap_chunk(heap, chunk);
+            acre_chunks_unmap(heap, chunk);
         else if (free_bytes > heap->keep_bytes)
             release_chunk(heap, chunk, heap->keep_bytes);
     }
@@ -582,7 +250,7 @@ static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t gr
         place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
         place.chunk = chunk;
         place.pages = acre_run_pages(chunk, index);
-        file(heap, chunk);
+        acre_chunks_file(heap, chunk);
         break;
     }
     return place;
@@ -593,7 +261,7 @@ struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uin
     size_t size_bytes = granules * ACRE_GRANULE_BYTES;
     acre_lock(&heap->lock);
     struct acre_span_place place = span_from(heap, granules);
-    if (place.base == 0 && grow(heap, size_bytes)) place = span_from(heap, granules);
+    if (place.base == 0 && acre_chunks_grow(heap, size_bytes)) place = span_from(heap, granules);
     if (place.base != 0) {
         span->base = place.base;
         acre_map_set(place.base, size_bytes, span);
@@ -631,7 +299,7 @@ static struct acre_span_place large_from(struct acre_page_heap *heap, uint32_t p
             place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
             place.chunk = chunk;
             place.pages = pages;
-            file(heap, chunk);
+            acre_chunks_file(heap, chunk);
             return place;
         }
     }
@@ -646,7 +314,7 @@ struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, si
     struct acre_span_place place = large_from(heap, pages, alignment_pages);
     if (place.base == 0) {
         size_t least_bytes = run_bytes + (alignment_pages > 1 ? alignment - page_bytes : 0);
-        if (grow(heap, least_bytes)) place = large_from(heap, pages, alignment_pages);
+        if (acre_chunks_grow(heap, least_bytes)) place = large_from(heap, pages, alignment_pages);
     }
     if (place.base != 0) {
         acre_run_set_slack(place.chunk, page_index(place.chunk, place.base), (uint32_t)(run_bytes - size_bytes));
@@ -700,7 +368,7 @@ bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk 
         done = false;
     } else if (pages > acre_run_pages(chunk, index)) {
         done = acre_chunk_grow_run(chunk, index, pages);
-        if (done) file(heap, chunk);
+        if (done) acre_chunks_file(heap, chunk);
     } else if (pages < acre_run_pages(chunk, index)) {
         acre_chunk_shrink_run(chunk, index, pages);
         after_free(heap, chunk);
@@ -710,13 +378,46 @@ bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk 
     return done;
 }
 
+/* The chunk's free pages become the heir's, which gives back what memory is behind them. */
+static void hand_over(struct acre_page_heap *heir, struct acre_chunk *chunk) {
+    acre_lock(&heir->lock);
+    acre_chunks_adopt(heir, chunk);
+    release_chunk(heir, chunk, 0);
+    acre_unlock(&heir->lock);
+}
+
+void acre_page_heap_reset(struct acre_page_heap *heap) {
+    acre_lock(&heap->lock);
+    for (struct acre_node *node = heap->chunks.next; node != &heap->chunks; node = node->next)
+        acre_chunks_reset(heap, ACRE_CONTAINER_OF(node, struct acre_chunk, all_node));
+    acre_unlock(&heap->lock);
+}
+
+void acre_page_heap_end(struct acre_page_heap *heap, struct acre_page_heap *heir) {
+    acre_page_heap_reset(heap);
+    acre_lock(&heap->lock);
+    acre_chunks_lower_break(heap, 0);
+    while (!acre_list_is_empty(&heap->chunks)) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(heap->chunks.next, struct acre_chunk, all_node);
+        if (!chunk->from_break) {
+            acre_chunks_unmap(heap, chunk);
+            continue;
+        }
+        acre_chunks_disown(heap, chunk);
+        acre_unlock(&heap->lock);
+        hand_over(heir, chunk);
+        acre_lock(&heap->lock);
+    }
+    acre_unlock(&heap->lock);
+}
+
 static bool shrink_locked(struct acre_page_heap *heap, size_t pad_bytes) {
     size_t before_bytes = heap->chunk_bytes;
-    lower_break(heap, pad_bytes);
+    acre_chunks_lower_break(heap, pad_bytes);
     for (struct acre_node *node = heap->chunks.next, *next; node != &heap->chunks; node = next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
         next = node->next;
-        if (!chunk->from_break && chunk->free_pages == chunk->pages) unmap_chunk(heap, chunk);
+        if (!chunk->from_break && chunk->free_pages == chunk->pages) acre_chunks_unmap(heap, chunk);
     }
     return heap->chunk_bytes != before_bytes;
 }
@@ -772,7 +473,7 @@ bool acre_page_heap_is_valid(struct acre_page_heap *heap) {
     valid = acre_list_is_valid(&heap->chunks) && acre_list_is_valid(&heap->granules);
     for (struct acre_node *node = heap->chunks.next; valid && node != &heap->chunks; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
-        bytes += chunk_bytes(chunk);
+        bytes += acre_chunk_bytes(chunk);
         free_pages += chunk->free_pages;
         dirty_pages += chunk->dirty_pages;
         valid = acre_chunk_is_valid(chunk) &&

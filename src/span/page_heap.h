@@ -80,6 +80,10 @@ bool acre_page_heap_resize_large(struct acre_page_heap *heap, struct acre_chunk 
 /* Address space back to the OS, when memory is short: wholly free chunks, and the break as far as it is free.
  * Whether any was. */
 bool acre_page_heap_shrink(struct acre_page_heap *heap);
+/* The end of an arena's blocks: everything is free, whatever lay there. The end of the arena: address space goes
+ * back to where it came from; what cannot leave the break is the heir's. */
+void acre_page_heap_reset(struct acre_page_heap *heap);
+void acre_page_heap_end(struct acre_page_heap *heap, struct acre_page_heap *heir);
 /* Everything that is free back to the OS, but for pad_bytes at the break; whether any was. */
 bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes);
 

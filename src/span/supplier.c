@@ -1,5 +1,6 @@
 #include "span/supplier.h"
 
+#include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
 
@@ -24,7 +25,7 @@ void acre_supplier_start(struct acre_supplier *supplier, enum acre_source source
     if (source == ACRE_SOURCE_HUGETLB) supplier->unit_bytes = HUGETLB_BYTES;
     supplier->quota = (struct acre_quota){0, 0, limit_bytes};
     supplier->range = (struct acre_vacant){NULL, 0, 0};
-    supplier->reserved = (struct acre_extent){0, 0};
+    supplier->given = (struct acre_extent){0, 0};
     atomic_store_explicit(&supplier->calls, 0, memory_order_relaxed);
 }
 
@@ -42,6 +43,7 @@ static bool put(struct acre_supplier *supplier, uintptr_t base, size_t size_byte
 }
 
 bool acre_supplier_start_range(struct acre_supplier *supplier, uintptr_t base, size_t size_bytes) {
+    supplier->given = (struct acre_extent){base, size_bytes};
     return put(supplier, base, size_bytes);
 }
 
@@ -53,7 +55,7 @@ bool acre_supplier_reserve(struct acre_supplier *supplier, size_t size_bytes) {
         acre_source_unreserve(base, size_bytes);
         return false;
     }
-    supplier->reserved = (struct acre_extent){base, size_bytes};
+    supplier->given = (struct acre_extent){base, size_bytes};
     supplier->is_reserved = true;
     supplier->is_shared = supplier->keeps_pages = false;
     supplier->unit_bytes = ACRE_GRANULE_BYTES;
@@ -65,7 +67,7 @@ void acre_supplier_end(struct acre_supplier *supplier) {
         acre_vacant_remove(&supplier->range, extent);
         acre_metadata_give(ACRE_RECORD_HUGE, extent);
     }
-    if (supplier->is_reserved) acre_source_unreserve(supplier->reserved.base, supplier->reserved.size_bytes);
+    if (supplier->is_reserved) acre_source_unreserve(supplier->given.base, supplier->given.size_bytes);
 }
 
 static bool has_range(const struct acre_supplier *supplier) {
@@ -89,11 +91,31 @@ static uintptr_t take_from_range(struct acre_supplier *supplier, size_t size_byt
     return 0;
 }
 
+static void give_custom(struct acre_supplier *supplier, uintptr_t base, size_t size_bytes) {
+    const struct acre_source_functions *functions = &supplier->functions;
+    if (functions->give != NULL) functions->give(functions->context, (void *)base, size_bytes);
+}
+
+/* What is misaligned, or acre's already, is refused. */
+static bool is_usable(uintptr_t base, size_t size_bytes, size_t alignment) {
+    bool usable = (base & (alignment - 1)) == 0 && base + size_bytes <= (uintptr_t)1 << ACRE_ADDRESS_BITS;
+    for (size_t offset = 0; usable && offset < size_bytes; offset += ACRE_GRANULE_BYTES)
+        usable = acre_map_find(base + offset)->kind == ACRE_SPAN_NONE;
+    return usable;
+}
+
+static uintptr_t take_custom(struct acre_supplier *supplier, size_t size_bytes, size_t alignment) {
+    const struct acre_source_functions *functions = &supplier->functions;
+    uintptr_t base = (uintptr_t)functions->take(functions->context, size_bytes, alignment);
+    if (base == 0 || is_usable(base, size_bytes, alignment)) return base;
+    give_custom(supplier, base, size_bytes);
+    return 0;
+}
+
 uintptr_t acre_supplier_take(struct acre_supplier *supplier, size_t size_bytes, size_t alignment) {
     if (has_range(supplier)) return take_from_range(supplier, size_bytes, alignment);
     count_call(supplier);
-    if (supplier->source == ACRE_SOURCE_CUSTOM)
-        return (uintptr_t)supplier->functions.take(supplier->functions.context, size_bytes, alignment);
+    if (supplier->source == ACRE_SOURCE_CUSTOM) return take_custom(supplier, size_bytes, alignment);
     if (supplier->source == ACRE_SOURCE_HUGETLB)
         return alignment > HUGETLB_BYTES ? 0 : acre_source_map_huge_pages(size_bytes);
     return acre_source_map(size_bytes, alignment);
@@ -109,8 +131,8 @@ void acre_supplier_give(struct acre_supplier *supplier, uintptr_t base, size_t s
         return;
     }
     count_call(supplier);
-    if (supplier->source != ACRE_SOURCE_CUSTOM)
+    if (supplier->source == ACRE_SOURCE_CUSTOM)
+        give_custom(supplier, base, size_bytes);
+    else
         acre_source_unmap(base, size_bytes);
-    else if (supplier->functions.give != NULL)
-        supplier->functions.give(supplier->functions.context, (void *)base, size_bytes);
 }

@@ -15,7 +15,7 @@ struct acre_supplier {
     size_t unit_bytes;        /* of what it gives */
     struct acre_quota quota;  /* chunks and live huge blocks */
     struct acre_vacant range; /* what of the range is not taken; guarded by the lock of ranges */
-    struct acre_extent reserved; /* of what acre reserved: all of it */
+    struct acre_extent given; /* the range, or the reservation: all of it */
     struct acre_source_functions functions;
     _Atomic uint64_t calls;
 };

@@ -253,10 +253,10 @@ static void all_that_is_free_goes(void **state) {
     (void)state;
     struct acre_slab *slab = full_slab(8);
     for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
-    assert_true(acre_scavenge_all(&acre_default_arena, 0).any);
+    assert_true(acre_scavenge_all(0).any);
     assert_int_equal(acre_slab_holes(slab)->released, free_pages_by_hand(slab));
     check_contents(slab);
-    assert_false(acre_scavenge_all(&acre_default_arena, 0).any);
+    assert_false(acre_scavenge_all(0).any);
     assert_true(acre_page_heap_is_valid(&acre_default_arena.pages));
     assert_true(acre_heap_is_valid(acre_heap_mine()));
 }

@@ -1,0 +1,195 @@
+/* Arenas, as acre/acre.h documents them. */
+#include "acre/acre.h"
+#include "api/api.h"
+#include "arena/scavenge.h"
+#include "inspect/count.h"
+#include "inspect/figures.h"
+#include "inspect/walk.h"
+#include "metadata/map.h"
+#include "os/report.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+
+static void *out_of_memory(void) {
+    errno = ENOMEM;
+    return NULL;
+}
+
+static struct acre_arena *checked(const char *function, const acre_arena *place) {
+    struct acre_arena *arena = place == NULL ? NULL : acre_arena_of_place(place);
+    if (arena == NULL)
+        acre_fail("%s(%p): not an arena: it was never created, or is destroyed", function, (void *)place);
+    return arena;
+}
+
+static bool is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }
+
+/* The first thread to use an arena has the short way to its heap there; and keeps it until it ends. */
+static void claim(acre_arena *place, struct acre_heap *heap) {
+    uintptr_t nobody = 0;
+    if (atomic_compare_exchange_strong(&place->owner, &nobody, acre_thread_pointer())) place->heap = heap;
+}
+
+static ACRE_NOINLINE struct acre_heap *find_heap(const char *function, acre_arena *place) {
+    struct acre_arena *arena = checked(function, place);
+    if (!is_ready()) return NULL;
+    struct acre_heap *heap = acre_heap_make_for(&arena->depot);
+    if (heap != NULL) claim(place, heap);
+    return heap;
+}
+
+ACRE_INLINE bool is_mine(const acre_arena *place) {
+    return ACRE_LIKELY(atomic_load_explicit(&place->owner, memory_order_relaxed) == acre_thread_pointer());
+}
+
+static struct acre_heap *heap_in(const char *function, acre_arena *place) {
+    return place != NULL && is_mine(place) ? place->heap : find_heap(function, place);
+}
+
+static ACRE_NOINLINE void *allocate_slowly(acre_arena *place, size_t size_bytes) {
+    struct acre_heap *heap = heap_in("acre_arena_malloc", place);
+    return heap == NULL ? out_of_memory() : acre_allocate_in(heap, size_bytes);
+}
+
+ACRE_INLINE void *allocate(acre_arena *place, size_t size_bytes) {
+    if (ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST && is_mine(place))) {
+        void *block = acre_heap_take_ready(place->heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
+        if (ACRE_LIKELY(block != NULL)) return block;
+    }
+    return allocate_slowly(place, size_bytes);
+}
+
+ACRE_PUBLIC void *acre_arena_malloc(acre_arena *arena, size_t size) {
+    return acre_counted(ACRE_COUNT_MALLOC, size, allocate(arena, size));
+}
+
+ACRE_PUBLIC void *acre_arena_calloc(acre_arena *arena, size_t count, size_t size) {
+    struct acre_heap *heap = heap_in("acre_arena_calloc", arena);
+    size_t size_bytes;
+    void *block = NULL;
+    if (__builtin_mul_overflow(count, size, &size_bytes)) size_bytes = SIZE_MAX;
+    block = heap == NULL ? out_of_memory() : acre_allocate_zeroed_in(heap, size_bytes);
+    return acre_counted(ACRE_COUNT_CALLOC, size_bytes, block);
+}
+
+ACRE_PUBLIC void *acre_arena_realloc(acre_arena *arena, void *block, size_t size) {
+    struct acre_heap *heap = heap_in("acre_arena_realloc", arena);
+    size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
+    void *moved = heap == NULL ? out_of_memory() : acre_reallocate_in(heap, block, size);
+    return acre_counted_again(block, old_bytes, size, moved);
+}
+
+ACRE_PUBLIC void *acre_arena_aligned_alloc(acre_arena *arena, size_t alignment, size_t size) {
+    struct acre_heap *heap = heap_in("acre_arena_aligned_alloc", arena);
+    void *block = NULL;
+    if (!acre_is_power_of_two(alignment))
+        errno = EINVAL;
+    else
+        block = heap == NULL ? out_of_memory() : acre_allocate_aligned_in(heap, size, alignment);
+    return acre_counted(ACRE_COUNT_ALIGNED, size, block);
+}
+
+ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *options) {
+    int error = EAGAIN;
+    struct acre_arena *arena = NULL;
+    if (is_ready()) arena = acre_arena_new(options, &acre_options, &error);
+    if (arena == NULL) {
+        errno = error;
+        return NULL;
+    }
+    return arena->depot.place;
+}
+
+ACRE_PUBLIC void acre_arena_reset(acre_arena *place) {
+    struct acre_arena *arena = checked("acre_arena_reset", place);
+    acre_count_end_of(arena);
+    acre_arena_empty(arena);
+}
+
+ACRE_PUBLIC void acre_arena_destroy(acre_arena *place) {
+    struct acre_arena *arena = checked("acre_arena_destroy", place);
+    acre_count_end_of(arena);
+    if (!acre_arena_end(arena)) acre_fail("acre_arena_destroy(%p): another thread destroys it", (void *)place);
+}
+
+ACRE_PUBLIC bool acre_arena_release(acre_arena *place) {
+    struct acre_arena *arena = checked("acre_arena_release", place);
+    struct acre_heap *heap = is_ready() ? acre_heap_for(&arena->depot) : NULL;
+    if (heap != NULL) {
+        acre_remote_drain(heap);
+        acre_heap_give_kept(heap);
+        acre_heap_give_current(heap);
+    }
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &mask); /* no handler of this thread finds the gate of refills closed by it */
+    bool released = acre_scavenge_arena(arena);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return released;
+}
+
+static acre_arena *place_of(struct acre_arena *arena) { return arena == NULL ? NULL : arena->depot.place; }
+
+ACRE_PUBLIC acre_arena *acre_arena_of(const void *block) {
+    return place_of(acre_arena_of_span(acre_map_find((uintptr_t)block)));
+}
+
+ACRE_PUBLIC bool acre_arena_contains(acre_arena *place, const void *address) {
+    return acre_walk_contains(checked("acre_arena_contains", place), (uintptr_t)address);
+}
+
+ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_stats *stats) {
+    struct acre_arena *arena = place == NULL ? &acre_default_arena : checked("acre_arena_stats", place);
+    const struct acre_quota *quota = &arena->supplier.quota;
+    struct acre_figures figures;
+    *stats = (struct acre_arena_stats){0, 0, 0, 0, 0, 0, 0};
+    if (!is_ready()) return;
+    acre_figures_of(arena, &figures);
+    stats->live_bytes = figures.live_bytes;
+    stats->live_blocks = figures.live_blocks;
+    stats->held_bytes = acre_quota_held_bytes(quota);
+    stats->held_peak_bytes = atomic_load_explicit(&quota->peak_bytes, memory_order_relaxed);
+    stats->retained_bytes = figures.retained_bytes;
+    stats->limit_bytes = quota->limit_bytes == SIZE_MAX ? 0 : quota->limit_bytes;
+    stats->source_calls = atomic_load_explicit(&arena->supplier.calls, memory_order_relaxed);
+}
+
+ACRE_PUBLIC bool acre_arena_walk(acre_arena *place, acre_visit_block *visit, void *context) {
+    return acre_walk_blocks(checked("acre_arena_walk", place), visit, context);
+}
+
+struct each {
+    acre_visit_arena *visit;
+    void *context;
+};
+
+static bool visit_one(struct acre_arena *arena, void *context) {
+    const struct each *each = context;
+    return each->visit(arena->depot.place, arena->name, each->context);
+}
+
+ACRE_PUBLIC bool acre_arena_each(acre_visit_arena *visit, void *context) {
+    struct each each = {visit, context};
+    return acre_arena_visit_all(visit_one, &each);
+}
+
+ACRE_PUBLIC bool acre_arena_enter(acre_arena *place) {
+    struct acre_heap *heap = heap_in("acre_arena_enter", place);
+    struct acre_thread *thread = acre_this_thread;
+    if (heap == NULL || thread->depth == ACRE_ENTERED_MOST) {
+        errno = ENOMEM;
+        return false;
+    }
+    thread->entered[thread->depth++] = acre_this_heap;
+    acre_this_heap = heap;
+    return true;
+}
+
+ACRE_PUBLIC void acre_arena_leave(void) {
+    struct acre_thread *thread = acre_this_thread;
+    if (thread->depth == 0) acre_fail("acre_arena_leave: this thread has entered no arena");
+    acre_this_heap = thread->entered[--thread->depth];
+}

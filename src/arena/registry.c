@@ -1,0 +1,286 @@
+/* The arenas that programs make: their registry, their beginning and their end. */
+#include "arena/arena.h"
+
+#include "metadata/map.h"
+#include "metadata/metadata.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PAUSE_US 100
+/* An arena's first chunk of its own, where it could borrow before, and where it could not. */
+#define FIRST_CHUNK_BYTES ((size_t)1 << 20)
+#define FIRST_CHUNK_ALONE_BYTES ((size_t)256 << 10)
+
+static struct {
+    struct acre_lock lock;
+    struct acre_node all;
+    bool started;
+    struct acre_supplier supplier; /* of the shared pages */
+    struct acre_page_heap pages;
+    struct acre_node *next_visit;
+    struct acre_arena *held; /* by the visitor: it must not end */
+    unsigned lives;
+} arenas = {.lock = ACRE_LOCK(ACRE_RANK_ARENAS)};
+
+struct acre_lock *acre_arena_registry_lock(void) {
+    return &arenas.lock;
+}
+struct acre_node *acre_arena_registry(void) {
+    return arenas.started ? &arenas.all : NULL;
+}
+struct acre_page_heap *acre_arena_shared_pages(void) {
+    return arenas.started ? &arenas.pages : NULL;
+}
+
+static struct acre_page_policy policy_of(const struct acre_arena_options *wanted,
+                                         const struct acre_options *options, size_t first_chunk_bytes) {
+    enum acre_thp thp = wanted->thp == ACRE_THP_AUTO ? (enum acre_thp)options->thp : wanted->thp;
+    return (struct acre_page_policy){.brk_limit_bytes = options->brk_limit_bytes,
+                                     .first_chunk_bytes = first_chunk_bytes,
+                                     .thp = thp,
+                                     .decay_ms = options->decay_ms};
+}
+
+/* With the lock. */
+static void start(const struct acre_options *options) {
+    if (arenas.started) return;
+    struct acre_arena_options none;
+    memset(&none, 0, sizeof none);
+    struct acre_page_policy policy = policy_of(&none, options, ACRE_CHUNK_BYTES);
+    acre_list_start(&arenas.all);
+    arenas.next_visit = &arenas.all;
+    acre_supplier_start(&arenas.supplier, ACRE_SOURCE_MMAP, SIZE_MAX);
+    acre_page_heap_start(&arenas.pages, &policy, &arenas.supplier);
+    arenas.started = true;
+}
+
+static struct acre_extent range_of(const struct acre_arena_options *wanted) {
+    uintptr_t start = (uintptr_t)wanted->range;
+    if (wanted->range_bytes > UINTPTR_MAX - start || start > UINTPTR_MAX - ACRE_GRANULE_BYTES)
+        return (struct acre_extent){0, 0};
+    uintptr_t base = acre_align_up(start, ACRE_GRANULE_BYTES);
+    uintptr_t end = acre_align_down(start + wanted->range_bytes, ACRE_GRANULE_BYTES);
+    return (struct acre_extent){base, end > base ? end - base : 0};
+}
+
+static bool is_reasonable(const struct acre_arena_options *wanted) {
+    bool custom = wanted->source == ACRE_SOURCE_CUSTOM, range = wanted->source == ACRE_SOURCE_RANGE;
+    bool maps = wanted->source == ACRE_SOURCE_AUTO || wanted->source == ACRE_SOURCE_MMAP;
+    if (wanted->flags != 0 || wanted->source > ACRE_SOURCE_CUSTOM || wanted->thp > ACRE_THP_NEVER) return false;
+    if (custom != (wanted->functions.take != NULL)) return false;
+    if (range != (wanted->range != NULL) || (range && range_of(wanted).size_bytes == 0)) return false;
+    if (wanted->reserve_bytes != 0 && !maps) return false;
+    if (wanted->reserve_bytes > SIZE_MAX / 2) return false;
+    return wanted->limit_bytes == 0 || wanted->limit_bytes >= ACRE_GRANULE_BYTES;
+}
+
+static bool overlaps(const struct acre_extent *range, uintptr_t base, size_t size_bytes) {
+    return base < range->base + range->size_bytes && range->base < base + size_bytes;
+}
+
+/* Goes on while the block lies elsewhere. */
+static bool is_block_elsewhere(struct acre_huge *huge, void *range) {
+    return !overlaps(range, huge->span.base, huge->mapped_bytes);
+}
+
+/* With the lock. */
+static bool is_range_free(const struct acre_extent *range) {
+    if (!acre_huge_space_each(&acre_default_arena.huge, is_block_elsewhere, (void *)range)) return false;
+    for (struct acre_node *node = arenas.all.next; node != &arenas.all; node = node->next) {
+        struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, all_node);
+        struct acre_extent *other = &arena->supplier.given;
+        if (other->size_bytes != 0 && overlaps(range, other->base, other->size_bytes)) return false;
+        if (!acre_huge_space_each(&arena->huge, is_block_elsewhere, (void *)range)) return false;
+    }
+    for (size_t offset = 0; offset < range->size_bytes; offset += ACRE_GRANULE_BYTES) {
+        if (acre_map_find(range->base + offset)->kind != ACRE_SPAN_NONE) return false;
+    }
+    return true;
+}
+
+/* With the lock: what the source needs; 0 or an error. */
+static int start_supplier(struct acre_supplier *supplier, const struct acre_arena_options *wanted) {
+    size_t limit_bytes = acre_align_down(wanted->limit_bytes, ACRE_GRANULE_BYTES);
+    acre_supplier_start(supplier, wanted->source == ACRE_SOURCE_AUTO ? ACRE_SOURCE_MMAP : wanted->source,
+                        limit_bytes == 0 ? SIZE_MAX : limit_bytes);
+    supplier->functions = wanted->functions;
+    if (wanted->source == ACRE_SOURCE_RANGE) {
+        struct acre_extent range = range_of(wanted);
+        if (range.base + range.size_bytes > (uintptr_t)1 << ACRE_ADDRESS_BITS) return EINVAL;
+        if (!is_range_free(&range)) return EEXIST;
+        return acre_supplier_start_range(supplier, range.base, range.size_bytes) ? 0 : ENOMEM;
+    }
+    if (wanted->reserve_bytes != 0) {
+        size_t reserve_bytes = acre_align_up(wanted->reserve_bytes, ACRE_GRANULE_BYTES);
+        return acre_supplier_reserve(supplier, reserve_bytes) ? 0 : ENOMEM;
+    }
+    if (wanted->source == ACRE_SOURCE_HUGETLB) { /* whether there are any */
+        uintptr_t base = acre_supplier_take(supplier, supplier->unit_bytes, supplier->unit_bytes);
+        if (base == 0) return ENOMEM;
+        acre_supplier_give(supplier, base, supplier->unit_bytes);
+    }
+    return 0;
+}
+
+static void set_name(struct acre_arena *arena, const char *name) {
+    size_t length = 0;
+    if (name == NULL) name = "arena";
+    for (; name[length] != 0 && length < ACRE_ARENA_NAME_MOST - 1; length++)
+        arena->name_text[length] = name[length];
+    arena->name_text[length] = 0;
+    arena->name = arena->name_text;
+}
+
+/* With the lock. */
+static int start_arena(struct acre_arena *arena, const struct acre_arena_options *wanted,
+                       const struct acre_options *options) {
+    int error = start_supplier(&arena->supplier, wanted);
+    if (error != 0) return error;
+    bool borrows = arena->supplier.is_shared && arena->supplier.source == ACRE_SOURCE_MMAP;
+    struct acre_page_policy policy =
+        policy_of(wanted, options, borrows ? FIRST_CHUNK_BYTES : FIRST_CHUNK_ALONE_BYTES);
+    set_name(arena, wanted->name);
+    acre_page_heap_start(&arena->pages, &policy, &arena->supplier);
+    acre_huge_space_start(&arena->huge, &arena->supplier);
+    acre_depot_start(&arena->depot, arena->name, &arena->pages, borrows ? &arenas.pages : NULL);
+    if (wanted->source == ACRE_SOURCE_CUSTOM) {
+        arena->pages.lock.rank = ACRE_RANK_CUSTOM_PAGES;
+        arena->depot.lock.rank = ACRE_RANK_CUSTOM_DEPOT;
+    }
+    arena->depot.zeroes = wanted->zeroed;
+    arena->single_thread = wanted->single_thread;
+    for (unsigned life = 0; life < ACRE_ARENA_LIVES; life++)
+        arena->places[life] = (struct acre_arena_place){0, NULL, arena};
+    arena->depot.place = &arena->places[arenas.lives++ % ACRE_ARENA_LIVES];
+    acre_list_push_back(&arenas.all, &arena->all_node);
+    return 0;
+}
+
+struct acre_arena *acre_arena_new(const struct acre_arena_options *wanted, const struct acre_options *options,
+                                  int *error) {
+    struct acre_arena_options none;
+    memset(&none, 0, sizeof none);
+    if (wanted == NULL) wanted = &none;
+    *error = EINVAL;
+    if (!is_reasonable(wanted)) return NULL;
+    *error = ENOMEM;
+    struct acre_arena *arena = acre_metadata_take(ACRE_RECORD_ARENA, sizeof *arena);
+    if (arena == NULL) return NULL;
+    acre_lock(&arenas.lock);
+    start(options);
+    *error = start_arena(arena, wanted, options);
+    acre_unlock(&arenas.lock);
+    if (*error == 0) return arena;
+    acre_metadata_give(ACRE_RECORD_ARENA, arena);
+    return NULL;
+}
+
+struct acre_arena *acre_arena_of_place(const struct acre_arena_place *place) {
+    struct acre_arena *arena = place->arena;
+    return arena != NULL && arena->depot.place == place ? arena : NULL;
+}
+
+struct acre_arena *acre_arena_of_span(struct acre_span *span) {
+    switch (span->kind) {
+    case ACRE_SPAN_SMALL:
+    case ACRE_SPAN_MEDIUM:
+        return acre_arena_of_depot(((struct acre_slab *)span)->depot);
+    case ACRE_SPAN_CHUNK: {
+        struct acre_page_heap *pages = ((struct acre_chunk *)span)->heap;
+        return pages == &arenas.pages ? NULL : acre_arena_of_pages(pages);
+    }
+    case ACRE_SPAN_HUGE:
+        return acre_huge_is_live((struct acre_huge *)span) ? acre_arena_of_huge(((struct acre_huge *)span)->space)
+                                                           : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* A slab of the arena's own chunks, whose pages go with these. The map leads to it still. */
+static void end_slab(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
+    (void)pages;
+    const struct acre_arena *arena = context;
+    if (acre_run_state(chunk, index) != ACRE_RUN_SLAB) return;
+    struct acre_slab *slab = (struct acre_slab *)acre_map_find(acre_run_address(chunk, index));
+    bool has_extras = atomic_load_explicit(&arena->depot.had_extras, memory_order_relaxed);
+    acre_slab_forget(slab, has_extras);
+}
+
+static void end_borrowed(struct acre_depot *depot) {
+    for (unsigned place = 0; place < ACRE_BORROWED_MOST; place++) {
+        if (depot->borrowed[place] != NULL) acre_depot_destroy(depot->borrowed[place]);
+    }
+}
+
+static void end_blocks(struct acre_arena *arena, bool end) {
+    acre_heap_empty_all(&arena->depot, end);
+    acre_depot_empty(&arena->depot);
+    end_borrowed(&arena->depot);
+    acre_huge_space_empty(&arena->huge);
+    acre_page_heap_each_run(&arena->pages, end_slab, arena);
+    atomic_store_explicit(&arena->depot.had_extras, false, memory_order_relaxed);
+}
+
+void acre_arena_empty(struct acre_arena *arena) {
+    end_blocks(arena, false);
+    acre_page_heap_reset(&arena->pages);
+}
+
+/* Nobody finds it any more afterwards. false: it was not there. */
+static bool unlist(struct acre_arena *arena) {
+    acre_lock(&arenas.lock);
+    bool is_there = acre_list_holds(&arena->all_node);
+    if (is_there && arenas.next_visit == &arena->all_node) arenas.next_visit = arena->all_node.next;
+    if (is_there) acre_list_remove(&arena->all_node);
+    while (__atomic_load_n(&arenas.held, __ATOMIC_ACQUIRE) == arena) {
+        acre_unlock(&arenas.lock);
+        acre_os_sleep_us(PAUSE_US);
+        acre_lock(&arenas.lock);
+    }
+    acre_unlock(&arenas.lock);
+    return is_there;
+}
+
+bool acre_arena_end(struct acre_arena *arena) {
+    if (!unlist(arena)) return false;
+    end_blocks(arena, true);
+    acre_page_heap_end(&arena->pages, &acre_default_arena.pages);
+    acre_supplier_end(&arena->supplier);
+    arena->depot.place = NULL;
+    acre_metadata_give(ACRE_RECORD_ARENA, arena);
+    return true;
+}
+
+bool acre_arena_visit_all(acre_arena_visit *visit, void *context) {
+    bool more = true;
+    if (!arenas.started) return true;
+    acre_lock(&arenas.lock);
+    for (struct acre_node *node = arenas.all.next; more && node != &arenas.all; node = node->next)
+        more = visit(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), context);
+    acre_unlock(&arenas.lock);
+    return more;
+}
+
+struct acre_arena *acre_arena_hold(bool first, bool *busy) {
+    struct acre_arena *arena = NULL;
+    *busy = false;
+    if (!arenas.started) return NULL;
+    if (!acre_lock_briefly(&arenas.lock)) {
+        *busy = true;
+        return NULL;
+    }
+    if (first) arenas.next_visit = arenas.all.next;
+    if (arenas.next_visit != &arenas.all) {
+        arena = ACRE_CONTAINER_OF(arenas.next_visit, struct acre_arena, all_node);
+        arenas.next_visit = arenas.next_visit->next;
+    }
+    __atomic_store_n(&arenas.held, arena, __ATOMIC_RELAXED);
+    acre_unlock(&arenas.lock);
+    return arena;
+}
+
+/* Without the lock, for which who lets go need not wait. */
+void acre_arena_let_go(void) { __atomic_store_n(&arenas.held, NULL, __ATOMIC_RELEASE); }

@@ -1,0 +1,152 @@
+/* A thread's heaps of other arenas than the default one.
+ *
+ * They are on two lists, their arena's and their thread's, since either may end first; both under the registry's
+ * lock. The lists name a heap only to who has that lock or is its thread. */
+#include "heap/recent.h"
+
+#include "metadata/map.h"
+#include "metadata/metadata.h"
+#include "os/os.h"
+
+#define PAUSE_US 100
+
+static struct acre_heap **found_slot(const struct acre_depot *depot) {
+    return &acre_this_thread->found[((uintptr_t)depot >> 6) * UINT64_C(0x9e3779b97f4a7c15) >> 61];
+}
+_Static_assert(ACRE_FOUND_SLOTS == 8, "the top three bits");
+
+static struct acre_heap *find(struct acre_depot *depot) {
+    struct acre_heap *found = NULL;
+    acre_lock(acre_heap_lock());
+    for (struct acre_node *node = depot->heaps.next; found == NULL && node != &depot->heaps; node = node->next) {
+        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
+        if (heap->home == acre_this_thread) found = heap;
+    }
+    acre_unlock(acre_heap_lock());
+    return found;
+}
+
+/* A heap that ended may be another thread's by now, but then it names that one. */
+struct acre_heap *acre_heap_for(struct acre_depot *depot) {
+    struct acre_heap *mine = acre_heap_mine();
+    if (mine == NULL || mine->depot == depot) return mine;
+    struct acre_heap **slot = found_slot(depot), *found = *slot;
+    if (found != NULL && found->depot == depot && found->home == acre_this_thread) return found;
+    found = find(depot);
+    if (found != NULL) *slot = found;
+    return found;
+}
+
+struct acre_heap *acre_heap_make_for(struct acre_depot *depot) {
+    struct acre_heap *heap = acre_heap_for(depot);
+    if (heap != NULL || !acre_heap_is_made()) return heap;
+    heap = acre_metadata_take(ACRE_RECORD_HEAP, sizeof *heap);
+    if (heap == NULL) return NULL;
+    acre_heap_prepare(heap, acre_this_thread, depot);
+    atomic_store(&heap->thread, acre_thread_pointer());
+    acre_lock(acre_heap_lock());
+    acre_list_push_front(&acre_this_thread->others, &heap->home_node);
+    acre_list_push_front(&depot->heaps, &heap->depot_node);
+    acre_unlock(acre_heap_lock());
+    *found_slot(depot) = heap;
+    return heap;
+}
+
+/* With the registry locked. */
+static void unlist(struct acre_heap *heap) {
+    acre_list_remove(&heap->home_node);
+    acre_list_remove(&heap->depot_node);
+    struct acre_arena_place *place = heap->depot->place;
+    if (place->heap != heap) return;
+    place->heap = NULL;
+    atomic_store(&place->owner, 0);
+}
+
+/* Slabs may still name it: who pushes one on its queue finds it without a thread, and sees to the slab at once. */
+static void end(struct acre_heap *heap) {
+    heap->depot = NULL;
+    heap->home = NULL;
+    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
+    acre_remote_drain(heap);
+    acre_metadata_give(ACRE_RECORD_HEAP, heap);
+}
+
+/* Its slabs are handed on without the lock. The arena may come to its end as well meanwhile, and waits for that. */
+static void leave(struct acre_heap *heap) {
+    struct acre_depot *depot = heap->depot;
+    *found_slot(depot) = NULL;
+    acre_heap_leave(heap);
+    end(heap);
+    acre_lock(acre_heap_lock());
+    depot->leaving--;
+    acre_unlock(acre_heap_lock());
+}
+
+static struct acre_heap *take_first(struct acre_thread *thread) {
+    struct acre_heap *heap = NULL;
+    acre_lock(acre_heap_lock());
+    if (!acre_list_is_empty(&thread->others)) {
+        heap = ACRE_CONTAINER_OF(thread->others.next, struct acre_heap, home_node);
+        unlist(heap);
+        heap->depot->leaving++;
+    }
+    acre_unlock(acre_heap_lock());
+    return heap;
+}
+
+void acre_heap_leave_others(struct acre_thread *thread) {
+    for (struct acre_heap *heap; (heap = take_first(thread)) != NULL;) leave(heap);
+}
+
+/* Only classes that were used have anything to clear. */
+static void clear(struct acre_heap *heap) {
+    for (unsigned word = 0; word < 2; word++) {
+        for (uint64_t classes = heap->used[word]; classes != 0; classes &= classes - 1) {
+            unsigned size_class = word * 64 + acre_lowest_bit(classes);
+            heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
+            heap->supply[size_class].slab = NULL;
+            heap->supply[size_class].stock = 0;
+        }
+        heap->used[word] = 0;
+    }
+    acre_list_start(&heap->waiting);
+    heap->kept_bytes = heap->partial_free_bytes = 0;
+}
+
+/* The thread may be at work elsewhere, and may put another slab into the place meanwhile: that is lost to the
+ * lookaside, and comes in again. */
+static void forget_slabs(struct acre_lookaside *lookaside, const struct acre_depot *depot) {
+    for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
+        uintptr_t granule = __atomic_load_n(&lookaside->granule[slot], __ATOMIC_RELAXED);
+        if (granule % ACRE_LOOKASIDE_SLOTS != slot)
+            continue; /* empty, or one of the default arena's with recents */
+        struct acre_span *span = acre_map_find(granule << ACRE_GRANULE_SHIFT);
+        if (span->kind == ACRE_SPAN_SMALL && ((struct acre_slab *)span)->depot == depot)
+            __atomic_store_n(&lookaside->granule[slot], slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0, __ATOMIC_RELAXED);
+    }
+}
+
+/* With the registry locked, when no thread is on its way out of the arena. */
+static void lock_when_none_leaves(struct acre_depot *depot) {
+    for (;;) {
+        acre_lock(acre_heap_lock());
+        if (depot->leaving == 0) return;
+        acre_unlock(acre_heap_lock());
+        acre_os_sleep_us(PAUSE_US);
+    }
+}
+
+void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
+    lock_when_none_leaves(depot);
+    for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
+        struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
+        next = node->next;
+        forget_slabs(&heap->home->lookaside, depot);
+        acre_remote_drop(heap);
+        clear(heap);
+        if (!end_them) continue;
+        unlist(heap);
+        end(heap);
+    }
+    acre_unlock(acre_heap_lock());
+}
