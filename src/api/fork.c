@@ -63,6 +63,7 @@ static void after_fork_in_parent(void) {
 /* libc has made stdio's lock anew in the child of a process with threads; ours are our thread's still. */
 static void after_fork_in_child(void) {
     bool inside = acre_arena_forked_inside();
+    acre_os_note_process();
     acre_arena_unlock_all(true);
     /* A fork out of a signal handler that interrupted malloc: the structures are in the middle of a change, which
      * this thread will finish when the handler returns. What other threads owned stays lost to this child. */

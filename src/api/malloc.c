@@ -327,11 +327,13 @@ static void *resize(struct acre_heap *heap, void *block, size_t size_bytes) {
     if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
     if (in_slab) {
         if (size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
-    } else {
-        void *resized = resize_pages(block, size_bytes);
-        if (resized != NULL) return resized;
+        return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
     }
-    return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
+    void *resized = resize_pages(block, size_bytes);
+    if (resized == NULL) resized = reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
+    /* Where there is no room for the whole of it, there may be for the difference, now that what was free is given
+     * up. */
+    return resized != NULL ? resized : resize_pages(block, size_bytes);
 }
 
 static void *reallocate(void *block, size_t size_bytes) {

@@ -6,7 +6,8 @@
  * not allocate there. free may start it where there is no other thread yet whose stack could be freed.
  *
  * It sleeps without a timer when nothing is due. It ends when no thread with a heap is left, since a process whose
- * main thread has called pthread_exit ends with its last thread. */
+ * main thread has called pthread_exit ends with its last thread. That one waits until the scavenger is gone, so
+ * that the program's own handlers of exit run on its own thread. */
 #include "api/api.h"
 #include "arena/cgroup.h"
 #include "arena/scavenge.h"
@@ -33,8 +34,19 @@ extern char __libc_single_threaded __attribute__((weak));
 /* Looks in a row without any effect before it sleeps, though something waits that cannot be released. */
 #define VAIN_LOOKS_MOST 4
 
+/* How long until one that could not be started is tried again, the first time. */
+#define RETRY_MS 100
+#define RETRY_MOST_MS 10000
+
 enum { ABSENT, PRESENT };
 static _Atomic uint32_t state;
+static pthread_t scavenger;
+static _Atomic uint32_t is_joinable; /* `scavenger` is one that was started and nobody has waited for */
+static bool has_own_descriptors;     /* the scavenger's alone */
+static struct {
+    _Atomic uint64_t not_before_ms;
+    uint32_t wait_ms;
+} failure;
 
 static uint32_t tick_ms(void) { return acre_max(acre_decay_shorten(acre_options.decay_ms) / 2, 1); }
 
@@ -60,7 +72,7 @@ static void rest(const struct look *look) {
         left_ms = acre_min(acre_max(left_ms, least_ms), REST_AT_ONCE_MS);
         acre_decay_rest((uint32_t)left_ms);
         passed_ms += left_ms;
-        acre_cgroup_look();
+        if (has_own_descriptors) acre_cgroup_look();
     }
 }
 
@@ -89,11 +101,15 @@ static void look_while_needed(void) {
 static void *scavenge(void *unused) {
     (void)unused;
     uint32_t absent;
+    acre_heap_never_count();
+    atomic_store(&acre_os_scavenger, acre_thread_pointer());
     acre_os_name_thread(NAME);
+    has_own_descriptors = acre_os_own_descriptors();
     do {
         look_while_needed();
         absent = ABSENT;
         atomic_store(&state, ABSENT); /* a thread may have come that was told that there is a scavenger */
+        acre_os_wake_all(&state);
     } while (acre_heap_is_any() && atomic_compare_exchange_strong(&state, &absent, PRESENT));
     return NULL;
 }
@@ -114,23 +130,42 @@ static size_t stack_bytes(void) {
     return acre_max(STACK_BYTES, (size_t)sysconf(_SC_THREAD_STACK_MIN)) + tls_bytes;
 }
 
+/* As a usual thread, since whoever starts it may be a real-time one; where that is not allowed, as that is. */
+static int create(pthread_attr_t *attributes) {
+    pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
+    int error = pthread_create(&scavenger, attributes, scavenge, NULL);
+    if (error != EPERM) return error;
+    pthread_attr_setinheritsched(attributes, PTHREAD_INHERIT_SCHED);
+    return pthread_create(&scavenger, attributes, scavenge, NULL);
+}
+
+/* The one before has ended, or is about to. */
+static void join(void) {
+    if (atomic_exchange(&is_joinable, 0) != 0) pthread_join(scavenger, NULL);
+}
+
 static bool start(void) {
     pthread_attr_t attributes;
-    pthread_t thread;
     sigset_t all, mask;
     int kept = errno;
+    join();
     sigfillset(&all);
     if (pthread_attr_init(&attributes) != 0) return false;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setinheritsched(&attributes,
-                                 PTHREAD_EXPLICIT_SCHED); /* whoever starts it may be a real-time thread */
     pthread_attr_setstacksize(&attributes, stack_bytes());
     pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
-    bool started = pthread_create(&thread, &attributes, scavenge, NULL) == 0;
+    bool started = create(&attributes) == 0;
+    if (started) atomic_store(&is_joinable, 1);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     pthread_attr_destroy(&attributes);
     errno = kept;
     return started;
+}
+
+/* A thread with a heap may come meanwhile, and then the scavenger stays. */
+static void last_leaves(void) {
+    acre_decay_hurry();
+    while (atomic_load(&state) == PRESENT && !acre_heap_is_any()) acre_os_wait_ms(&state, PRESENT, REST_AT_ONCE_MS);
+    if (!acre_heap_is_any()) join();
 }
 
 static bool has_threads(void) { return &__libc_single_threaded == NULL || !__libc_single_threaded; }
@@ -141,9 +176,19 @@ static bool retains_much(void) {
            RETAINED_LEAST;
 }
 
+/* With `state` taken. Each failure makes the next try come later. */
+static void try_to_start(void) {
+    if (start()) return;
+    failure.wait_ms = (uint32_t)acre_min(acre_max(2 * failure.wait_ms, RETRY_MS), RETRY_MOST_MS);
+    atomic_store(&failure.not_before_ms, acre_os_clock_ms() + failure.wait_ms);
+    atomic_store(&state, ABSENT);
+}
+
 static void start_if_absent(void) {
     uint32_t absent = ABSENT;
-    if (atomic_compare_exchange_strong(&state, &absent, PRESENT) && !start()) atomic_store(&state, ABSENT);
+    uint64_t not_before_ms = atomic_load_explicit(&failure.not_before_ms, memory_order_relaxed);
+    if (not_before_ms != 0 && acre_os_clock_ms() < not_before_ms) return;
+    if (atomic_compare_exchange_strong(&state, &absent, PRESENT)) try_to_start();
 }
 
 static bool is_absent(void) { return atomic_load_explicit(&state, memory_order_relaxed) == ABSENT; }
@@ -152,13 +197,25 @@ static void look_in_malloc(void) {
     if (is_absent() && (has_threads() || retains_much())) start_if_absent();
 }
 
+/* Where there are threads, libc may be freeing under a lock that pthread_create takes: then it is left to the next
+ * look in malloc. */
 void acre_scavenger_look_in_free(void) {
-    if (is_absent() && acre_decay.answer != NULL && !has_threads() && retains_much()) start_if_absent();
+    if (!is_absent() || acre_decay.answer == NULL) return;
+    if (has_threads())
+        acre_decay_ask();
+    else if (retains_much())
+        start_if_absent();
 }
 
 void acre_scavenger_prepare(void) {
     if (acre_options.scavenger != 0 && acre_options.decay_ms != ACRE_OPTION_NEVER)
         acre_decay.answer = look_in_malloc;
+    acre_decay.last_leaves = last_leaves;
 }
 
-void acre_scavenger_after_fork(void) { atomic_store(&state, ABSENT); }
+void acre_scavenger_after_fork(void) {
+    atomic_store(&state, ABSENT);
+    atomic_store(&acre_os_scavenger, 0);
+    atomic_store(&is_joinable, 0);
+    acre_cgroup_forget();
+}

@@ -20,6 +20,7 @@ static size_t memory_limit_bytes(void) {
 }
 
 static bool start(void) {
+    acre_os_note_process();
     acre_options_read(&acre_options, acre_os_is_secure() ? NULL : acre_os_environment("ACRE_OPTIONS"));
     struct acre_huge_policy huge = {
         .cache = acre_options.huge_cache != 0,

@@ -167,6 +167,7 @@ bool acre_arena_forked_inside(void) {
 }
 
 void acre_arena_unlock_all(bool in_child) {
+    if (in_child) acre_scavenge_after_fork();
     if (had[0] == NOT_HAD && in_child) acre_gate_open(); /* whoever closed it is not here */
     give_back(LOCKS, in_child);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TEXT_BYTES 4096
+#define LIST_BYTES ((size_t)16 << 10) /* a line for each controller, with a path each */
 #define PATH_BYTES 1024
 /* Version 1 says "no limit" by the greatest number of whole pages. */
 #define LIMIT_MOST (UINT64_C(1) << 60)
@@ -84,9 +85,21 @@ static bool read_upwards(const char *root, const struct version *version, const 
     return found;
 }
 
+/* Among others, perhaps: "cpu,memory". */
+static bool names_memory(const char *controllers, const char *end) {
+    static const char name[] = "memory";
+    for (const char *word = controllers, *next; word < end; word = next + 1) {
+        next = memchr(word, ',', (size_t)(end - word));
+        if (next == NULL) next = end;
+        if ((size_t)(next - word) == sizeof name - 1 && memcmp(word, name, sizeof name - 1) == 0) return true;
+    }
+    return false;
+}
+
 /* A line of /proc/self/cgroup is number:controllers:path; in version 2 it is 0::path. */
 bool acre_cgroup_read(const char *root, struct acre_cgroup *nearest) {
-    char path[PATH_BYTES], text[TEXT_BYTES];
+    static char text[LIST_BYTES]; /* of the one who reads it */
+    char path[PATH_BYTES];
     bool found = false;
     if (!join(path, (const char *const[4]){root, "/proc/self/cgroup", NULL}) ||
         acre_os_read_file(path, text, sizeof text) == 0)
@@ -97,7 +110,7 @@ bool acre_cgroup_read(const char *root, struct acre_cgroup *nearest) {
         char *controllers = strchr(line, ':'), *place = controllers == NULL ? NULL : strchr(controllers + 1, ':');
         if (place == NULL) continue;
         bool is_second = strncmp(controllers, "::", 2) == 0;
-        bool is_first = strncmp(controllers, ":memory:", 8) == 0;
+        bool is_first = names_memory(controllers + 1, place);
         if (is_first || is_second)
             found = read_upwards(root, is_first ? &version_1 : &version_2, place + 1, nearest);
     }
@@ -110,6 +123,8 @@ uint32_t acre_cgroup_pressure_percent(const struct acre_cgroup *cgroup) {
     if (used_percent >= FULL_PERCENT) return 100;
     return (uint32_t)((used_percent - NEAR_PERCENT) * 100 / (FULL_PERCENT - NEAR_PERCENT));
 }
+
+void acre_cgroup_forget(void) { atomic_store_explicit(&acre_decay.pressure_percent, 0, memory_order_relaxed); }
 
 void acre_cgroup_look(void) {
     static uint64_t due_ms; /* there is one scavenger at a time */

@@ -19,6 +19,8 @@ bool acre_cgroup_read(const char *root, struct acre_cgroup *nearest);
 /* What is to be taken off the time that free memory waits: per cent, 0 up to three quarters of the limit. */
 uint32_t acre_cgroup_pressure_percent(const struct acre_cgroup *cgroup);
 
+/* In the child of a fork, where nobody looks yet. */
+void acre_cgroup_forget(void);
 /* Reads it if that is due, and lets acre_decay_shorten know. */
 void acre_cgroup_look(void);
 

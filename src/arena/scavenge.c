@@ -13,12 +13,18 @@
 #define TRIES_MOST 200
 #define PAUSE_US 500
 
-/* One at a time: there is one gate, and one visitor of the chunks. Who holds it waits for no other lock, since a
- * fork in a signal handler that interrupted malloc waits for this one. */
+/* Visitors come one after the other. A step of a visit has a lock of its own, for which a fork need not wait for
+ * long: who holds it waits for no other lock, since a fork in a signal handler that interrupted malloc waits for
+ * this one. */
+static struct acre_lock visitors = ACRE_LOCK(ACRE_RANK_VISITORS);
 static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_SCAVENGE);
 
 struct acre_lock *acre_scavenge_lock(void) {
     return &lock;
+}
+
+void acre_scavenge_after_fork(void) {
+    if (!acre_lock_is_mine(&visitors)) acre_lock_reset(&visitors);
 }
 
 struct visit {
@@ -41,7 +47,9 @@ static bool look(struct acre_page_heap *heap, struct acre_chunk *chunk, void *co
     bool waits = false;
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
         struct acre_slab *slab = slab_at(chunk, index);
-        if (slab != NULL) due += visit->all ? 1 : acre_slab_look(slab, acre_recent_read, &waits);
+        if (slab != NULL)
+            due += visit->all ? acre_slab_unreleased(slab, acre_recent_read)
+                              : acre_slab_look(slab, acre_recent_read, &waits);
     }
     chunk->has_holes = due > 0 && (visit->all || acre_page_heap_may_release(chunk, due + chunk->free_pages));
     visit->done.waits |= waits;
@@ -71,13 +79,25 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
  * does everywhere; the lock only spares us a look at what is just being adopted. */
 static enum acre_visits release_some_holes(struct acre_page_heap *pages, struct acre_depot *depot,
                                            struct visit *visit) {
-    if (!acre_gate_close()) return acre_gate_is_possible() ? ACRE_VISITS_BUSY : ACRE_VISITS_END;
     enum acre_visits visits = ACRE_VISITS_BUSY;
+    acre_lock(&lock);
+    if (!acre_gate_close()) {
+        acre_unlock(&lock);
+        return acre_gate_is_possible() ? ACRE_VISITS_BUSY : ACRE_VISITS_END;
+    }
     if (depot == NULL || acre_lock_briefly(&depot->lock)) {
         visits = acre_page_heap_visit_some(pages, release_holes, visit);
         if (depot != NULL) acre_unlock(&depot->lock);
     }
     acre_gate_open();
+    acre_unlock(&lock);
+    return visits;
+}
+
+static enum acre_visits look_at_some(struct acre_page_heap *pages, struct visit *visit) {
+    acre_lock(&lock);
+    enum acre_visits visits = acre_page_heap_visit_some(pages, look, visit);
+    acre_unlock(&lock);
     return visits;
 }
 
@@ -85,7 +105,7 @@ static enum acre_visits release_some_holes(struct acre_page_heap *pages, struct 
 static bool look_at_chunks(struct acre_page_heap *pages, struct acre_depot *depot, struct visit *visit) {
     visit->holes = false;
     enum acre_visits visits = acre_page_heap_begin_visits(pages);
-    while (visits == ACRE_VISITS_GO_ON) visits = acre_page_heap_visit_some(pages, look, visit);
+    while (visits == ACRE_VISITS_GO_ON) visits = look_at_some(pages, visit);
     if (visits == ACRE_VISITS_END && visit->holes) {
         visits = acre_page_heap_begin_visits(pages);
         while (visits == ACRE_VISITS_GO_ON) visits = release_some_holes(pages, depot, visit);
@@ -117,10 +137,10 @@ static void look_at_records(struct visit *visit) {
 
 struct acre_scavenged acre_scavenge_due(void) {
     struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0, false}, false, false};
-    acre_lock(&lock);
+    acre_lock(&visitors);
     if (!look_at_all(&visit)) visit.done.waits = visit.done.busy = true;
     look_at_records(&visit);
-    acre_unlock(&lock);
+    acre_unlock(&visitors);
     return visit.done;
 }
 
@@ -132,10 +152,10 @@ static bool release_pages(struct acre_arena *arena, void *done) {
 struct acre_scavenged acre_scavenge_all(size_t pad_bytes) {
     struct visit visit = {{acre_huge_decay(true), false, false}, true, false};
     for (int tries = 0; tries < TRIES_MOST; tries++) {
-        acre_lock(&lock);
+        acre_lock(&visitors);
         bool done = look_at_all(&visit);
         look_at_records(&visit);
-        acre_unlock(&lock);
+        acre_unlock(&visitors);
         if (done) break;
         acre_os_sleep_us(PAUSE_US);
     }
@@ -149,9 +169,9 @@ struct acre_scavenged acre_scavenge_all(size_t pad_bytes) {
 bool acre_scavenge_arena(struct acre_arena *arena) {
     struct visit visit = {{false, false, false}, true, false};
     for (int tries = 0; tries < TRIES_MOST; tries++) {
-        acre_lock(&lock);
+        acre_lock(&visitors);
         bool done = look_at_arena(arena, &visit);
-        acre_unlock(&lock);
+        acre_unlock(&visitors);
         if (done) break;
         acre_os_sleep_us(PAUSE_US);
     }

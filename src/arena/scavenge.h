@@ -19,7 +19,8 @@ struct acre_scavenged acre_scavenge_all(size_t pad_bytes);
 /* The same for what one arena has to itself; whether anything was released. */
 bool acre_scavenge_arena(struct acre_arena *arena);
 
-/* For fork: held while the gate of refills is closed. */
+/* For fork: held while the gate of refills is closed. In the child: a visitor that is not here has gone. */
 struct acre_lock *acre_scavenge_lock(void);
+void acre_scavenge_after_fork(void);
 
 #endif

@@ -16,7 +16,12 @@ void acre_gate_wait(struct acre_heap *heap) {
     do {
         acre_gate_leave(heap);
         for (int spin = 0; spin < SPINS && atomic_load(&acre_gate_is_closed) != 0; spin++) acre_cpu_relax();
-        while (atomic_load(&acre_gate_is_closed) != 0) acre_os_wait(&acre_gate_is_closed, 1);
+        while (atomic_load(&acre_gate_is_closed) != 0) {
+            if (acre_os_is_unnoted_process())
+                acre_gate_open(); /* closed by who did not come along */
+            else
+                acre_os_wait(&acre_gate_is_closed, 1);
+        }
         atomic_store(heap->inside, 1); /* and then the gate: both in one order for all */
     } while (atomic_load(&acre_gate_is_closed) != 0);
 }

@@ -38,6 +38,8 @@ static void count_in(struct acre_thread *thread) {
     heaps.in_use++;
 }
 
+void acre_heap_never_count(void) { has_left = true; }
+
 void acre_thread_retire(struct acre_thread *thread) {
     atomic_store(&thread->heap.thread, ACRE_HEAP_UNUSED);
     thread->depth = 0;
@@ -61,7 +63,8 @@ static void thread_exits(void *record) {
     acre_thread_retire(thread);
     acre_unlock(&heaps.lock);
     acre_remote_drain(&thread->heap);
-    if (!acre_heap_is_any()) acre_decay_hurry(); /* the scavenger is not to be what keeps the process from ending */
+    /* The scavenger is not to be what keeps the process from ending, nor the thread on which it ends. */
+    if (!acre_heap_is_any() && acre_decay.last_leaves != NULL) acre_decay.last_leaves();
 }
 
 void acre_heap_start(struct acre_depot *depot) {
@@ -113,6 +116,7 @@ struct acre_heap *acre_heap_make(void) {
     if (thread != NULL) {
         atomic_store(&thread->heap.thread, acre_thread_pointer());
         count_in(thread);
+        if (atomic_load_explicit(&acre_decay.enough, memory_order_relaxed) != 0) acre_decay_ask();
         if (heaps.in_use > heaps.peak) heaps.peak = heaps.in_use;
     }
     acre_unlock(&heaps.lock);

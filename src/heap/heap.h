@@ -304,6 +304,8 @@ struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
 bool acre_heap_is_alone(void); /* there is one heap in use now */
 bool acre_heap_is_any(void);   /* or any at all */
+/* If the calling thread comes to a heap, which it should not, that does not count. */
+void acre_heap_never_count(void);
 
 bool acre_heap_is_valid(struct acre_heap *heap);
 

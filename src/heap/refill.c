@@ -1,6 +1,7 @@
 #include "heap/gate.h"
 #include "heap/recent.h"
 
+#include "os/os.h"
 #include "span/decay.h"
 #include "span/huge.h"
 
@@ -16,7 +17,7 @@
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
-/* Fewer frees are not worth another look at a slab. */
+/* Fewer frees are not worth another look at a slab, unless they may leave a whole page. */
 #define HALF_LEAST 16u
 
 /* How many more refills found scattered blocks than runs when a class begins to keep recent blocks. */
@@ -386,8 +387,9 @@ static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
 
 /* Of a slab worth a look: when it is empty, or may keep recent blocks no more; and before, each time that half of
  * what was live is free, since there may be whole pages then for the scavenger. */
-static uint32_t frees_to_next_look(uint32_t live, uint32_t least_live) {
-    uint32_t half = acre_max(live / 2, HALF_LEAST);
+static uint32_t frees_to_next_look(const struct acre_slab *slab, uint32_t live, uint32_t least_live) {
+    uint32_t page_blocks = (uint32_t)acre_max(acre_os_page_bytes() / acre_slab_block_bytes(slab), 1);
+    uint32_t half = acre_max(live / 2, acre_min(page_blocks, HALF_LEAST));
     return acre_min(live - least_live, half);
 }
 
@@ -395,7 +397,7 @@ bool acre_heap_stays_partial(struct acre_slab *slab, uint32_t free_blocks) {
     uint32_t live = slab->total - free_blocks, least = slab->keeps_recent ? acre_recent_least_live(slab) : 0;
     if (slab->span.state != ACRE_SLAB_PARTIAL || live <= least) return false;
     slab->heap->partial_free_bytes += (free_blocks - (uint32_t)slab->free_at_arm) * acre_slab_block_bytes(slab);
-    acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(live, least));
+    acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(slab, live, least));
     acre_decay_note();
     return true;
 }
@@ -411,7 +413,7 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
     } else if (free_blocks >= worth) {
         bool recent = live > recent_least && acre_recent_admit(heap, slab);
         slab->span.state = ACRE_SLAB_PARTIAL;
-        acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(live, recent ? recent_least : 0));
+        acre_slab_arm(slab, free_blocks, (int32_t)frees_to_next_look(slab, live, recent ? recent_least : 0));
         acre_decay_note();
         acre_heap_list_partial(heap, slab, false);
         share_surplus(heap, supply);

@@ -87,6 +87,7 @@ static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
         /* It moved on, and so does the message. Its new owner may not have written its heap yet: then it goes
          * round once more. */
         if (!acre_slab_must_queue(slab)) return;
+        to = atomic_load(&slab->heap); /* now that it cannot be buried */
         if (to == heap)
             push(to, slab);
         else

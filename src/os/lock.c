@@ -15,7 +15,10 @@ static void sleep_while_held(struct acre_lock *lock) {
         !atomic_compare_exchange_strong_explicit(&lock->holder, &holder, holder | ACRE_LOCK_SLEEPERS,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
-    acre_os_wait(low_half(lock), (uint32_t)(holder | ACRE_LOCK_SLEEPERS));
+    if ((holder & ~ACRE_LOCK_SLEEPERS) == atomic_load(&acre_os_scavenger) && acre_os_is_unnoted_process())
+        acre_lock_reset(lock); /* held by who did not come along */
+    else
+        acre_os_wait(low_half(lock), (uint32_t)(holder | ACRE_LOCK_SLEEPERS));
 }
 
 void acre_lock_contended(struct acre_lock *lock) {

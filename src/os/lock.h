@@ -21,6 +21,7 @@ enum acre_rank { /* the number of the layer that owns the lock; held inside out 
                  ACRE_RANK_HEAPS = 60,
                  ACRE_RANK_ARENAS = 65,
                  ACRE_RANK_SCAVENGE = 70,
+                 ACRE_RANK_VISITORS = 75,
 };
 
 struct acre_lock {

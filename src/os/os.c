@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/mman.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -13,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,25 +139,48 @@ bool acre_os_unmap(void *start, size_t size_bytes) {
     return done;
 }
 
-static bool remap(void *start, size_t old_bytes, size_t new_bytes, int flags, void *to) {
+static bool remap(void *start, size_t old_bytes, size_t new_bytes, int flags, void *to, bool *whole) {
     if (must_fail(ACRE_OS_MREMAP)) return false;
     int kept = errno;
     bool done = mremap(start, old_bytes, new_bytes, flags, to) != MAP_FAILED;
     count(ACRE_OS_MREMAP);
+    if (whole != NULL) *whole = done || errno != EFAULT;
     errno = kept;
     return done;
 }
 
-bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes) {
-    bool done = remap(start, old_bytes, new_bytes, 0, NULL);
+bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes, bool *whole) {
+    *whole = true;
+    bool done = remap(start, old_bytes, new_bytes, 0, NULL, whole);
     if (done) add_mapped((int64_t)new_bytes - (int64_t)old_bytes);
     return done;
 }
 
 bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes) {
-    bool done = remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    bool done = remap(start, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to, NULL);
     if (done) add_mapped(-(int64_t)old_bytes);
     return done;
+}
+
+/* Since Linux 6.17 a move that fails leaves its destination as it was. Before it could be unmapped first. */
+static bool leaves_destination(void) {
+    struct utsname kernel;
+    unsigned version = 0, patch_level = 0;
+    if (uname(&kernel) != 0 || sscanf(kernel.release, "%u.%u", &version, &patch_level) != 2) return false;
+    return version > 6 || (version == 6 && patch_level >= 17);
+}
+
+void acre_os_unmap_after_move(void *to, size_t size_bytes) {
+    int kept = errno;
+    void *found = leaves_destination()
+                      ? to
+                      : mmap(to, size_bytes, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (found == to) /* else something is there, and whose it is nobody knows */
+        acre_os_unmap(to, size_bytes);
+    else if (found != MAP_FAILED) /* a kernel that does not know the flag placed it elsewhere */
+        munmap(found, size_bytes);
+    errno = kept;
 }
 
 bool acre_os_release(void *start, size_t size_bytes) {
@@ -187,12 +212,12 @@ void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted) {
 
 size_t acre_os_read_file(const char *path, char *text, size_t room_bytes) {
     size_t length_bytes = 0;
-    int kept = errno, file = open(path, O_RDONLY | O_CLOEXEC);
+    int kept = errno, file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     for (ssize_t part = 1; file >= 0 && part > 0 && length_bytes < room_bytes - 1; length_bytes += (size_t)part) {
-        part = read(file, text + length_bytes, room_bytes - 1 - length_bytes);
+        part = syscall(SYS_read, file, text + length_bytes, room_bytes - 1 - length_bytes);
         if (part < 0) part = 0;
     }
-    if (file >= 0) close(file);
+    if (file >= 0) syscall(SYS_close, file);
     errno = kept;
     text[length_bytes] = 0;
     return length_bytes;
@@ -231,6 +256,18 @@ uint64_t acre_os_thread_us(void) {
 }
 
 uint32_t acre_os_process_id(void) { return (uint32_t)getpid(); }
+
+static _Atomic uint32_t noted_process;
+_Atomic uintptr_t acre_os_scavenger;
+
+void acre_os_note_process(void) {
+    atomic_store_explicit(&noted_process, acre_os_process_id(), memory_order_relaxed);
+}
+
+bool acre_os_is_unnoted_process(void) {
+    uint32_t noted = atomic_load_explicit(&noted_process, memory_order_relaxed);
+    return noted != 0 && noted != acre_os_process_id();
+}
 uint32_t acre_os_parent_id(void) { return (uint32_t)getppid(); }
 void acre_os_program_name(char name[16]) { prctl(PR_GET_NAME, name); }
 
@@ -285,6 +322,13 @@ bool acre_os_fence_threads(void) {
     bool done = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) ||
                 (errno == EPERM && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
                  membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
+    errno = kept;
+    return done;
+}
+
+bool acre_os_own_descriptors(void) {
+    int kept = errno;
+    bool done = syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) == 0;
     errno = kept;
     return done;
 }

@@ -36,11 +36,16 @@ bool acre_os_unmap(void *start, size_t size_bytes);
 void *acre_os_reserve(size_t size_bytes);
 bool acre_os_commit(void *start, size_t size_bytes);
 bool acre_os_decommit(void *start, size_t size_bytes);
-/* Makes a mapping longer or shorter where it lies; false when that cannot be done. */
-bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes);
+/* Makes a mapping longer or shorter where it lies; false when that cannot be done. *whole: it is one mapping, so
+ * that it can be moved (a part of it that the program gave advice on is one of its own). */
+bool acre_os_resize(void *start, size_t old_bytes, size_t new_bytes, bool *whole);
 /* Moves the pages of a mapping over another one of new_bytes, which they replace and which is not shorter; the rest
- * of it reads as zeros. false: both are as before. */
+ * of it reads as zeros. false: the first is as before, and of the second nothing is known (before Linux 6.17 it may
+ * be unmapped, and somebody else's). */
 bool acre_os_move(void *start, size_t old_bytes, void *to, size_t new_bytes);
+/* Unmaps what a move failed to come to, if that is there still: what another thread has mapped there since stays.
+ */
+void acre_os_unmap_after_move(void *to, size_t size_bytes);
 /* The pages' memory back to the kernel at once (MADV_DONTNEED); they read as zeros afterwards. */
 bool acre_os_release(void *start, size_t size_bytes);
 /* How much of these pages is in memory (mincore); 0 where the kernel does not say. At most 1024 pages are looked
@@ -52,7 +57,8 @@ void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted);
 /* Whether the system gives huge pages to who did not ask as well (its setting for transparent huge pages is
  * always), as it was when this was first called. */
 bool acre_os_huge_pages_are_for_all(void);
-/* The first bytes of a small file, as text that ends with a 0; how many. 0 as well when it cannot be read. */
+/* The first bytes of a small file, as text that ends with a 0; how many. 0 as well when it cannot be read. Past
+ * libc, whose functions others may have put theirs before. */
 size_t acre_os_read_file(const char *path, char *text, size_t room_bytes);
 /* A shared mapping of a file, for the counting record; NULL when it cannot be had. */
 void *acre_os_map_file(const char *path, size_t size_bytes);
@@ -63,6 +69,12 @@ uint64_t acre_os_clock_ms(void);  /* monotonic, coarse; no system call where the
 uint64_t acre_os_thread_us(void); /* processor time of the calling thread */
 uint32_t acre_os_process_id(void);
 uint32_t acre_os_parent_id(void);
+/* The process is noted at the start, and in the child of a fork that libc knows of. Whether this is another one: a
+ * child that was made past libc (_Fork, clone), in which the scavenger is not there. A system call. */
+void acre_os_note_process(void);
+bool acre_os_is_unnoted_process(void);
+/* The scavenger's thread pointer, while it is there. */
+extern _Atomic uintptr_t acre_os_scavenger;
 void acre_os_program_name(char name[16]);
 bool acre_os_is_secure(void); /* AT_SECURE: the environment is not to be trusted */
 /* The value of an environment variable, also before libc has set up `environ`; NULL when there is none. */
@@ -77,6 +89,10 @@ void acre_os_sleep_us(uint32_t us); /* no cancellation point; a signal may end i
 /* Every thread of the process passes a full memory barrier before this returns (membarrier, Linux 4.14); false
  * where the kernel does not offer it. */
 bool acre_os_fence_threads(void);
+/* The calling thread has a table of file descriptors of its own from now on, which is empty: what it opens takes no
+ * number from the others, and what they close is not kept open (close_range, Linux 5.9). false: it shares theirs
+ * still. */
+bool acre_os_own_descriptors(void);
 void acre_os_name_thread(const char *name); /* the calling one, up to 15 characters */
 
 void acre_os_write_error(const char *text, size_t length_bytes); /* to standard error, as far as it goes */

@@ -143,6 +143,10 @@ uint32_t acre_slab_look(struct acre_slab *slab, acre_slab_recent *recent, bool *
     return acre_count_bits(holes->due);
 }
 
+uint32_t acre_slab_unreleased(struct acre_slab *slab, acre_slab_recent *recent) {
+    return acre_count_bits(acre_slab_free_pages(slab, recent) & ~acre_slab_released_pages(slab));
+}
+
 /* Returns the pages that could be given back. */
 static uint64_t release(struct acre_slab *slab, uint64_t due) {
     size_t page_bytes = acre_os_page_bytes();

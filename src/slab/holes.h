@@ -41,6 +41,8 @@ typedef uint32_t acre_slab_recent(const struct acre_slab *slab, uintptr_t block[
 /* The pages that no live block lies on, as far as can be seen now. Fresh pages that were never touched are none. */
 uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent);
 
+/* How many pages are free, as far as can be seen now, and not released. */
+uint32_t acre_slab_unreleased(struct acre_slab *slab, acre_slab_recent *recent);
 /* Looks: how many pages are due, being free now and at the last look; or else, through *waits, whether some are
  * free and may be due at the next one. */
 uint32_t acre_slab_look(struct acre_slab *slab, acre_slab_recent *recent, bool *waits);

@@ -21,6 +21,10 @@ size_t acre_source_held_bytes(void) { return acre_quota_held_bytes(&quota); }
 static bool charge(size_t size_bytes) { return acre_quota_charge(&quota, size_bytes); }
 static void discharge(size_t size_bytes) { acre_quota_discharge(&quota, size_bytes); }
 
+void acre_source_rest(size_t size_bytes) { discharge(size_bytes); }
+bool acre_source_wake(size_t size_bytes) { return charge(size_bytes); }
+void acre_source_count_again(size_t size_bytes) { acre_quota_correct(&quota, 0, size_bytes); }
+
 struct acre_lock *acre_source_lock(void) {
     return &the_break.lock;
 }
@@ -163,9 +167,10 @@ void acre_source_decommit(uintptr_t base, size_t size_bytes) {
     if (!acre_os_decommit((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
 }
 
-bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes) {
+bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes, bool *whole) {
+    *whole = true;
     if (new_bytes > old_bytes && !charge(new_bytes - old_bytes)) return false;
-    bool done = acre_os_resize((void *)base, old_bytes, new_bytes);
+    bool done = acre_os_resize((void *)base, old_bytes, new_bytes, whole);
     if (done && new_bytes < old_bytes) discharge(old_bytes - new_bytes);
     if (!done && new_bytes > old_bytes) discharge(new_bytes - old_bytes);
     return done;
@@ -176,6 +181,11 @@ uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes) {
     uintptr_t base = map_aligned(size_bytes, acre_os_page_bytes());
     if (base == 0) discharge(size_bytes - old_bytes);
     return base;
+}
+
+void acre_source_unmap_after_move(uintptr_t base, size_t size_bytes, size_t old_bytes) {
+    discharge(size_bytes - old_bytes);
+    acre_os_unmap_after_move((void *)base, size_bytes);
 }
 
 void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes) {

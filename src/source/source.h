@@ -25,12 +25,14 @@ uintptr_t acre_source_map(size_t size_bytes, size_t alignment);
 /* What acre_source_map gave, or a part of it. Where the kernel refuses, because there are too many mappings, the
  * pages go back at least. */
 void acre_source_unmap(uintptr_t base, size_t size_bytes);
-/* Another length for a mapping where it lies; false when that cannot be done. */
-bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes);
+/* Another length for a mapping where it lies; false when that cannot be done. *whole: whether it could be moved. */
+bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes, bool *whole);
 /* A longer mapping that one of old_bytes is to be moved to, so that only the difference counts; and what undoes it.
  */
 uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes);
 void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes);
+/* The same after the move failed. */
+void acre_source_unmap_after_move(uintptr_t base, size_t size_bytes, size_t old_bytes);
 
 /* Huge pages that were set aside, of whole 2 MiB; 0: none. acre_source_unmap takes them back. */
 uintptr_t acre_source_map_huge_pages(size_t size_bytes);
@@ -47,6 +49,13 @@ void acre_source_advise_huge_pages(uintptr_t base, size_t size_bytes, bool wante
 /* The most that all these may give out at once, in bytes (SIZE_MAX: no limit), and what they have. */
 void acre_source_start(size_t limit_bytes);
 size_t acre_source_held_bytes(void);
+
+/* Addresses whose pages were released, and which are kept: they do not count toward the limit; and when they are
+ * used again, they do. false: not within the limit. */
+void acre_source_rest(size_t size_bytes);
+bool acre_source_wake(size_t size_bytes);
+/* They count again, before they are unmapped or the break is lowered. */
+void acre_source_count_again(size_t size_bytes);
 
 struct acre_lock *acre_source_lock(void); /* for fork */
 

@@ -10,7 +10,7 @@ struct acre_decay acre_decay;
 void acre_decay_note_held(size_t held_bytes) {
     if (held_bytes < ENOUGH_BYTES) return;
     atomic_store_explicit(&acre_decay.enough, 1, memory_order_relaxed);
-    atomic_store_explicit(&acre_decay.asked, 1, memory_order_relaxed);
+    acre_decay_ask();
 }
 
 uint32_t acre_decay_shorten(uint32_t ms) {

@@ -16,11 +16,14 @@ struct acre_decay {
     _Atomic uint32_t
         asked;            /* more was taken: whether to start one is to be looked at, where malloc holds no lock */
     void (*answer)(void); /* by this, which the layer that has threads sets before there is any */
+    void (*last_leaves)(void); /* likewise: called when the last thread that has a heap has left it */
 };
 extern struct acre_decay acre_decay;
 
 void acre_decay_wake(void);
 
+/* Whether to start a scavenger is to be looked at in malloc. */
+ACRE_INLINE void acre_decay_ask(void) { atomic_store_explicit(&acre_decay.asked, 1, memory_order_relaxed); }
 /* More memory was taken, and there is now so much. */
 void acre_decay_note_held(size_t held_bytes);
 /* In malloc's slow paths, with no lock held and nothing of the heap in the middle of a change: may call malloc. */

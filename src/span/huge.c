@@ -83,7 +83,7 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
     atomic_store_explicit(&huge->span.owner, ACRE_OWNER_NONE, memory_order_relaxed);
     huge->span.kind = ACRE_SPAN_HUGE;
     huge->span.base = base;
-    huge->mapped_bytes = mapped_bytes;
+    huge->mapped_bytes = huge->kept_bytes = mapped_bytes;
     huge->mapping = mapping;
     huge->from_break = false;
     acre_map_set(base, 1, &huge->span);
@@ -94,6 +94,7 @@ static bool are_many_live(void) { return huge_blocks.live_blocks > LIVE_MANY; }
 static void unmap_vacant(size_t most) {
     for (struct acre_huge *huge; most > 0 && (huge = acre_vacant_highest(&huge_blocks.vacant)) != NULL; most--) {
         acre_vacant_remove(&huge_blocks.vacant, huge);
+        acre_source_count_again(huge->mapped_bytes);
         acre_source_unmap(huge->span.base, huge->mapped_bytes);
         acre_metadata_give(ACRE_RECORD_HUGE, huge);
     }
@@ -107,6 +108,7 @@ static void unmap(struct acre_huge *huge) {
         acre_break_hole_make(&huge_blocks.holes, huge);
     } else if (are_many_live() && acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
         acre_released_note(ACRE_RELEASED_PAGES, huge->mapped_bytes);
+        acre_source_rest(huge->mapped_bytes);
         acre_vacant_put(&huge_blocks.vacant, huge);
     } else {
         acre_source_unmap(huge->span.base, huge->mapped_bytes);
@@ -149,8 +151,9 @@ static void note_fresh(size_t size_bytes) {
 static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
     uintptr_t old = huge->span.base, base = old;
     size_t old_bytes = huge->mapped_bytes;
-    if (!acre_source_resize(old, old_bytes, mapped_bytes)) {
-        if (mapped_bytes < old_bytes || are_many_live())
+    bool whole;
+    if (!acre_source_resize(old, old_bytes, mapped_bytes, &whole)) {
+        if (mapped_bytes < old_bytes || are_many_live() || !whole)
             return false; /* what was moved stays a mapping of its own */
         base = acre_source_map_beside(mapped_bytes, old_bytes);
         if (base == 0) return false;
@@ -161,7 +164,7 @@ static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
         acre_map_set(old, 1, NULL);
         if (!acre_os_move((void *)old, old_bytes, (void *)base, mapped_bytes)) {
             acre_map_set(old, 1, &huge->span);
-            acre_source_unmap_beside(base, mapped_bytes, old_bytes);
+            acre_source_unmap_after_move(base, mapped_bytes, old_bytes);
             return false;
         }
         huge->mapping = ++huge_blocks.mappings;
@@ -206,13 +209,15 @@ static bool map_from_break(struct acre_huge **huge, size_t size_bytes) {
 
 /* Likewise. */
 static bool map_vacant(struct acre_huge **huge, size_t size_bytes) {
+    if (!acre_source_wake(size_bytes)) return false;
     uintptr_t base = acre_vacant_take(&huge_blocks.vacant, size_bytes);
-    if (base == 0) return false;
-    if (acre_map_reserve(base, 1)) {
+    if (base != 0 && acre_map_reserve(base, 1)) {
         acre_released_used_again(size_bytes);
         acre_huge_describe(*huge, base, size_bytes, ++huge_blocks.mappings);
         return true;
     }
+    acre_source_rest(size_bytes);
+    if (base == 0) return false;
     (*huge)->span.base = base;
     (*huge)->mapped_bytes = size_bytes;
     acre_vacant_put(&huge_blocks.vacant, *huge);
@@ -292,7 +297,10 @@ uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_
     if (!supplier->is_shared) huge = take_supplied(supplier, mapped_bytes, alignment, dirty_bytes);
     acre_lock(&huge_blocks.lock);
     if (supplier->is_shared) huge = take_shared(supplier, mapped_bytes, alignment, dirty_bytes);
-    if (huge != NULL) note_live(space, huge, size_bytes);
+    if (huge != NULL) {
+        huge->kept_bytes = huge->mapped_bytes;
+        note_live(space, huge, size_bytes);
+    }
     acre_quota_correct(&supplier->quota, mapped_bytes, huge == NULL ? 0 : huge->mapped_bytes);
     acre_quota_note_peak(&supplier->quota);
     acre_unlock(&huge_blocks.lock);
@@ -363,10 +371,11 @@ bool acre_huge_space_each(struct acre_huge_space *space, bool (*visit)(struct ac
 }
 
 /* Keeps the addresses, which would leave a gap. */
-static bool release_tail(struct acre_huge *huge, size_t kept_bytes) {
-    size_t tail_bytes = huge->mapped_bytes - kept_bytes;
-    if (acre_os_release((void *)(huge->span.base + kept_bytes), tail_bytes))
+static bool keep(struct acre_huge *huge, size_t kept_bytes) {
+    size_t tail_bytes = huge->kept_bytes - acre_min(huge->kept_bytes, kept_bytes);
+    if (tail_bytes > 0 && acre_os_release((void *)(huge->span.base + kept_bytes), tail_bytes))
         acre_released_note(ACRE_RELEASED_PAGES, tail_bytes);
+    huge->kept_bytes = kept_bytes;
     return true;
 }
 
@@ -374,13 +383,14 @@ static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
     /* Moving the break's pages would leave a hole in its mapping; others have their place. */
     if (huge->from_break || !huge->space->supplier->is_shared)
         return mapped_bytes <= huge->mapped_bytes && mapped_bytes >= huge->mapped_bytes / 2;
-    if (mapped_bytes == huge->mapped_bytes) return true;
-    if (mapped_bytes < huge->mapped_bytes && are_many_live()) return release_tail(huge, mapped_bytes);
+    if (mapped_bytes == huge->mapped_bytes) return keep(huge, mapped_bytes);
+    if (mapped_bytes < huge->mapped_bytes && are_many_live()) return keep(huge, mapped_bytes);
     if (mapped_bytes > huge->mapped_bytes + huge->mapped_bytes / COPY_PART &&
         acre_huge_cache_has(&huge_blocks.cache, mapped_bytes))
         return false;
-    return (mapped_bytes > huge->mapped_bytes && acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes)) ||
-           remap(huge, mapped_bytes);
+    if (mapped_bytes > huge->mapped_bytes && acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes))
+        return keep(huge, mapped_bytes);
+    return remap(huge, mapped_bytes);
 }
 
 uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {

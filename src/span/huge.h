@@ -19,6 +19,7 @@ struct acre_huge {
     struct acre_span span; /* base: the block */
     size_t mapped_bytes;   /* from base to the end of its part of the mapping */
     size_t asked_bytes;
+    size_t kept_bytes;             /* from base; what lies behind was released */
     uint64_t freed_ms;             /* when it came into the cache */
     struct acre_huge_space *space; /* of a live one */
     uint32_t mapping; /* the same number: parts of what one call of mmap gave, which mremap takes as one */

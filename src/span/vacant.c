@@ -5,9 +5,13 @@
 static uintptr_t end_of(const struct acre_huge *huge) { return huge->span.base + huge->mapped_bytes; }
 static size_t longest_in(const struct acre_huge *tree) { return tree == NULL ? 0 : tree->longest_bytes; }
 
-/* Any number that does not follow the order of addresses. */
+/* Any number that does not follow the order of addresses, whatever the distances between them. (Steele, Lea, Flood:
+ * Fast splittable pseudorandom number generators, 2014: their mixing function.) */
 static uint32_t priority(const struct acre_huge *huge) {
-    return (uint32_t)((uint64_t)(huge->span.base >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    uint64_t mixed = (uint64_t)(huge->span.base >> 12) * UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t)(mixed ^ mixed >> 31);
 }
 
 static struct acre_huge *updated(struct acre_huge *tree) {

@@ -12,6 +12,7 @@
  *
  * alone: a process without threads gives back too what it does not need any more, when it is much.
  *
+ * before: the heap was built before the first thread. raw-fork: children that libc does not know of.
  * ends: a process whose main thread leaves by pthread_exit ends with its last thread. late: also if libc freed
  * something for those threads after their last destructors.
  *
@@ -26,8 +27,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { THREADS = 4, KEPT_PART = 100, CLUSTER = 4096 };
 static const size_t mib = 1 << 20;
@@ -330,6 +334,15 @@ static void *use_some(void *is_late) {
     return NULL;
 }
 
+/* The program's handlers of exit run on a thread of its own: as the last that ended, it has its stack, not acre's.
+ */
+static void check_thread_at_exit(void) {
+    char name[16] = "", room[200 << 10];
+    memset(room, 1, sizeof room);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    if (prctl(PR_GET_NAME, name) != 0 || strcmp(name, "acre") == 0) _exit(7);
+}
+
 static void run_ends(bool is_late) {
     pthread_t thread;
     int status;
@@ -337,6 +350,7 @@ static void run_ends(bool is_late) {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        CHECK(atexit(check_thread_at_exit) == 0);
         CHECK(pthread_create(&thread, NULL, use_some, is_late ? "" : NULL) == 0);
         sleep_ms(100);
         pthread_exit(NULL);
@@ -344,6 +358,54 @@ static void run_ends(bool is_late) {
     CHECK(waitpid(child, &status, 0) == child);
     CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
     CHECKF(time(NULL) - start_s < 10, "after %ld s", (long)(time(NULL) - start_s));
+}
+
+static void *wait_for_end(void *unused) {
+    (void)unused;
+    while (pause() != 0) {
+    }
+    return NULL;
+}
+
+/* The heap was built before there was a thread: the scavenger comes all the same, at a malloc after it. */
+static void run_before(void) {
+    enum { COUNT = 400000, BYTES = 500 };
+    pthread_t thread;
+    char **blocks = map(COUNT * sizeof *blocks);
+    for (size_t i = 0; i < COUNT; i++) {
+        CHECK((blocks[i] = malloc(BYTES)) != NULL);
+        memset(blocks[i], 1, BYTES);
+    }
+    CHECK(pthread_create(&thread, NULL, wait_for_end, NULL) == 0);
+    size_t peak_bytes = process_resident_bytes();
+    for (size_t i = 0; i < COUNT; i++) {
+        if (i % 1000 != 0) free(blocks[i]);
+    }
+    for (int i = 0; i < 1000; i++) CHECK(malloc(24) != NULL);
+    sleep_ms(2000);
+    size_t now_bytes = process_resident_bytes();
+    CHECKF(now_bytes < peak_bytes / 4, "%zu KiB of %zu are still resident", now_bytes / 1024, peak_bytes / 1024);
+}
+
+/* A child that was made past libc, while the scavenger was at work: it has no scavenger, and malloc goes on. */
+static void run_raw_fork(void) {
+    enum { COUNT = 100000, FORKS = 200 };
+    char **blocks = map(COUNT * sizeof *blocks);
+    for (size_t i = 0; i < COUNT; i++) CHECK((blocks[i] = malloc(500)) != NULL);
+    for (int round = 0; round < FORKS; round++) {
+        int status;
+        for (size_t i = 0; i < COUNT; i += 7) free(blocks[(i + (size_t)round) % COUNT]);
+        pid_t child = (pid_t)syscall(SYS_fork);
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(20);
+            for (size_t size = 1; size < 100000; size += size / 3 + 1) free(malloc(size));
+            _exit(0);
+        }
+        for (size_t i = 0; i < COUNT; i += 7) CHECK((blocks[(i + (size_t)round) % COUNT] = malloc(500)) != NULL);
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "round %d: status %d", round, status);
+    }
 }
 
 static void run_forked(void) {
@@ -379,6 +441,10 @@ int main(int count, char **arguments) {
         run_holes(count > 2 ? (unsigned)atoi(arguments[2]) : 5);
     else if (strcmp(variant, "alone") == 0)
         run_alone();
+    else if (strcmp(variant, "before") == 0)
+        run_before();
+    else if (strcmp(variant, "raw-fork") == 0)
+        run_raw_fork();
     else if (strcmp(variant, "ends") == 0)
         run_ends(false);
     else if (strcmp(variant, "late") == 0)

@@ -62,14 +62,16 @@ endforeach()
 foreach(variant single threads)
   acre_test(limit_option_${variant} limits life OPTIONS limit:64m ARGS option ${variant})
 endforeach()
+acre_test(limit_option_sizes limits life OPTIONS limit:64m,huge_threshold:128k ARGS option sizes)
 
 # Free memory goes back: by itself, and when it is asked for.
 acre_test_program(give_back life/give_back.c)
-foreach(variant idle-random idle-clustered idle-none remote alone ends late forked)
+foreach(variant idle-random idle-clustered idle-none remote alone before ends late forked)
   acre_test(give_back_${variant} give_back life ARGS ${variant})
 endforeach()
 # However long the scavenger would rest, it is not what the process waits for.
 acre_test(give_back_ends-slow give_back life OPTIONS decay_ms:60000 ARGS ends)
+acre_test(give_back_raw-fork give_back life OPTIONS decay_ms:1 ARGS raw-fork)
 acre_test(give_back_trim give_back life OPTIONS decay_ms:never ARGS trim)
 acre_test(give_back_holes give_back life OPTIONS decay_ms:1 ARGS holes)
 acre_test_program(many_huge life/many_huge.c)

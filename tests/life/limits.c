@@ -129,6 +129,33 @@ static void run_threads(void) {
         check_say("SKIP: glibc's arenas keep what ended threads had, so that the rest is too little\n");
 }
 
+/* What big blocks leave, between others that stay, is there for small ones; and a block that grows needs the
+ * difference. */
+static void run_sizes(void) {
+    enum { big = 300 << 10, count = 150 };
+    void *blocks[count];
+    int made = 0;
+    struct link *list = NULL;
+    while (made < count && (blocks[made] = malloc(big)) != NULL) made++;
+    CHECKF(made > 100, "%d blocks", made);
+    for (int i = 0; i < made; i += 2) free(blocks[i]);
+    size_t small_bytes = 0;
+    for (struct link *block; (block = malloc(1000)) != NULL; small_bytes += 1000) {
+        *block = (struct link){list, 1000};
+        list = block;
+    }
+    CHECKF(small_bytes > (size_t)made / 4 * big, "%zu KiB of small blocks in what %d big ones left",
+           small_bytes >> 10, made / 2);
+    free_some(&list, 0);
+    for (int i = 1; i < made; i += 2) free(blocks[i]);
+    const char *options = getenv("ACRE_OPTIONS");
+    if (options != NULL && strstr(options, "source:brk") != NULL) return; /* there such a block is copied */
+    char *grown = malloc(34 << 20);
+    CHECK(grown != NULL);
+    CHECKF((grown = realloc(grown, 48 << 20)) != NULL, "no room for the difference");
+    free(grown);
+}
+
 static void *allocate_a_little(void *argument) {
     (void)argument;
     for (int i = 0; i < 100; i++) { /* NULL is allowed here, a crash is not */
@@ -181,6 +208,8 @@ int main(int argc, char **argv) {
         run_threads();
     else if (strcmp(argv[2], "creation") == 0)
         run_creation();
+    else if (strcmp(argv[2], "sizes") == 0)
+        run_sizes();
     else
         CHECKF(false, "unknown variant %s", argv[2]);
     return 0;
