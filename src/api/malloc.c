@@ -7,6 +7,7 @@
 #include "metadata/map.h"
 #include "os/os.h"
 #include "os/report.h"
+#include "slab/mixed.h"
 #include "span/huge.h"
 
 #include <errno.h>
@@ -244,10 +245,11 @@ static size_t usable_of(struct acre_span *span, const char *function, void *bloc
     case ACRE_SPAN_MEDIUM: {
         const struct acre_slab *slab = (const struct acre_slab *)span;
         uint32_t number = acre_slab_find(slab, (uintptr_t)block);
-        if (number == ACRE_NO_BLOCK) acre_slab_fail_inside(function, slab, (uintptr_t)block);
+        if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number))
+            acre_slab_fail_inside(function, slab, (uintptr_t)block);
         if (acre_slab_is_free(slab, number))
             acre_fail("%s(%p): the block is free (arena %s)", function, block, name_of(span));
-        return acre_slab_block_bytes(slab);
+        return acre_slab_bytes_of(slab, number);
     }
     case ACRE_SPAN_CHUNK:
         return large_usable_bytes(function, (struct acre_chunk *)span, block);
@@ -303,7 +305,7 @@ static void *reallocate_elsewhere(struct acre_heap *heap, void *block, size_t us
 /* The fast path of realloc: the bytes of a live block of a small slab of this thread; 0 of anything else. */
 ACRE_INLINE size_t own_small_bytes(void *block) {
     struct acre_slab *slab = acre_thread_own_slab(acre_this_thread, (uintptr_t)block);
-    if (slab == NULL) return 0;
+    if (slab == NULL || acre_slab_is_mixed(slab)) return 0;
     uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
     bool live = acre_slab_begins_block(slab, bit) && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
                 (slab->bits[bit / 64] >> bit % 64 & 1) == 0;

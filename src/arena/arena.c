@@ -9,6 +9,7 @@ struct acre_arena acre_default_arena;
 
 void acre_arena_start(struct acre_arena *arena, const char *name, const struct acre_options *options) {
     struct acre_page_policy pages = {.brk_limit_bytes = options->brk_limit_bytes,
+                                     .keep_bytes = ACRE_KEEP_LEAST_BYTES,
                                      .first_chunk_bytes = ACRE_CHUNK_BYTES,
                                      .minds_huge_blocks = true,
                                      .thp = (enum acre_thp)options->thp,

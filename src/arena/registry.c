@@ -38,6 +38,7 @@ static struct acre_page_policy policy_of(const struct acre_arena_options *wanted
                                          const struct acre_options *options, size_t first_chunk_bytes) {
     enum acre_thp thp = wanted->thp == ACRE_THP_AUTO ? (enum acre_thp)options->thp : wanted->thp;
     return (struct acre_page_policy){.brk_limit_bytes = options->brk_limit_bytes,
+                                     .keep_bytes = ACRE_KEEP_LEAST_BYTES,
                                      .first_chunk_bytes = first_chunk_bytes,
                                      .thp = thp,
                                      .decay_ms = options->decay_ms};
@@ -49,6 +50,7 @@ static void start(const struct acre_options *options) {
     struct acre_arena_options none;
     memset(&none, 0, sizeof none);
     struct acre_page_policy policy = policy_of(&none, options, ACRE_CHUNK_BYTES);
+    policy.keep_bytes = ACRE_CHUNK_BYTES; /* arenas come and go: time alone takes it away */
     acre_list_start(&arenas.all);
     arenas.next_visit = &arenas.all;
     acre_supplier_start(&arenas.supplier, ACRE_SOURCE_MMAP, SIZE_MAX);
@@ -209,9 +211,12 @@ static void end_slab(struct acre_chunk *chunk, uint32_t index, uint32_t pages, v
     acre_slab_forget(slab, has_extras);
 }
 
+/* But for slabs that heaps keep for the arena's next blocks. */
 static void end_borrowed(struct acre_depot *depot) {
     for (unsigned place = 0; place < ACRE_BORROWED_MOST; place++) {
-        if (depot->borrowed[place] != NULL) acre_depot_destroy(depot->borrowed[place]);
+        struct acre_slab *slab = depot->borrowed[place];
+        bool is_kept = slab != NULL && acre_slab_is_mixed(slab) && slab->span.state == ACRE_SLAB_CURRENT;
+        if (slab != NULL && !is_kept) acre_depot_destroy(slab);
     }
 }
 

@@ -20,6 +20,7 @@ static void open_queue(struct acre_heap *heap, struct acre_inheritance *left) {
 
 /* What the heap had ready goes back to its slabs, and it has none of them any more. */
 static void empty(struct acre_heap *heap) {
+    acre_mixed_leave(heap);
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
         if (supply->slab != NULL) acre_heap_empty_cursor(heap, supply->slab);

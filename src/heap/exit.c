@@ -82,6 +82,9 @@ static bool hand_on_everything(struct acre_heap *heap) {
         if (supply->stock > 0) any |= hand_on_list(&supply->partial);
         supply->stock = 0;
     }
+    struct acre_slab *mixed = acre_mixed_leave(heap);
+    if (mixed != NULL) acre_heap_hand_on(mixed);
+    any |= mixed != NULL;
     any |= hand_on_list(&heap->waiting);
     heap->kept_bytes = heap->partial_free_bytes = 0;
     return any;

@@ -103,7 +103,9 @@ struct acre_heap {
     size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
     struct acre_slab *_Atomic queue;        /* slabs with remote frees; anybody pushes, the owner takes all */
     _Atomic uintptr_t thread;               /* its thread pointer, or one of the two below */
-    uint64_t used[2];                       /* classes that have had a current slab: a bit each */
+    uint64_t used[2];                       /* classes that have had blocks: a bit each */
+    struct acre_slab *mixed;                /* what classes without a slab are served from (mixed.c), or NULL */
+    uint32_t mixed_slabs;                   /* how many such slabs there are */
     struct acre_node depot_node, home_node; /* of another arena than the default one */
     struct acre_supply supply[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
@@ -259,6 +261,16 @@ void acre_heap_give_kept(struct acre_heap *heap);
 void acre_heap_give_current(struct acre_heap *heap);
 /* When memory is short: what can be had back from the cache, this heap and the page heap; whether any was. */
 bool acre_heap_recover(struct acre_heap *heap);
+
+/* mixed.c: a block of the class from the heap's mixed slab, by way of more in the cursor, which is empty and whose
+ * class has no slab; NULL: this is not how it is to be had. */
+void *acre_mixed_take(struct acre_heap *heap, unsigned size_class);
+/* Files a mixed slab that the caller owns. */
+void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
+/* The heap gives up its mixed slab: what cursors hold of such slabs goes back; the slab, or NULL. */
+struct acre_slab *acre_mixed_leave(struct acre_heap *heap);
+/* At the end of all blocks: the slab is kept and begun anew, where it can be, or is the heap's no more. */
+void acre_mixed_empty(struct acre_heap *heap, bool may_keep);
 
 /* remote.c */
 void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number);

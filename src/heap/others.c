@@ -105,7 +105,7 @@ static void clear(struct acre_heap *heap) {
             unsigned size_class = word * 64 + acre_lowest_bit(classes);
             heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
             heap->supply[size_class].slab = NULL;
-            heap->supply[size_class].stock = 0;
+            heap->supply[size_class].stock = heap->supply[size_class].collected = 0;
         }
         heap->used[word] = 0;
     }
@@ -144,6 +144,7 @@ void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
         forget_slabs(&heap->home->lookaside, depot);
         acre_remote_drop(heap);
         clear(heap);
+        acre_mixed_empty(heap, !end_them);
         if (!end_them) continue;
         unlist(heap);
         end(heap);

@@ -237,7 +237,11 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
         supply->slab = NULL;
         acre_heap_disown(slab);
     }
-    if (supply->slab == NULL && !find_slab(heap, supply, size_class)) return NULL;
+    if (supply->slab == NULL) {
+        void *block = acre_mixed_take(heap, size_class);
+        if (block != NULL) return block;
+        if (!find_slab(heap, supply, size_class)) return NULL;
+    }
     return refill_from(heap, supply->slab);
 }
 
@@ -403,6 +407,10 @@ bool acre_heap_stays_partial(struct acre_slab *slab, uint32_t free_blocks) {
 }
 
 void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
+    if (acre_slab_is_mixed(slab)) {
+        acre_mixed_settle(heap, slab, free_blocks);
+        return;
+    }
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t worth = acre_slab_worth(slab);
     uint32_t recent_least = acre_recent_least_live(slab);

@@ -7,6 +7,7 @@
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
+#include "slab/mixed.h"
 #include "span/huge.h"
 #include "span/released.h"
 
@@ -147,7 +148,9 @@ size_t acre_count_asked(void *block) {
     if (span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM) {
         struct acre_slab *slab = (struct acre_slab *)span;
         uint16_t *place = asked_place(slab, (uintptr_t)block, false);
-        return place != NULL ? *place : acre_slab_block_bytes(slab);
+        if (place != NULL) return *place;
+        uint32_t number = acre_slab_find(slab, (uintptr_t)block);
+        return number == ACRE_NO_BLOCK ? 0 : acre_slab_bytes_of(slab, number);
     }
     if (span->kind == ACRE_SPAN_HUGE) return ((struct acre_huge *)span)->asked_bytes;
     if (span->kind == ACRE_SPAN_CHUNK)

@@ -3,7 +3,7 @@
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
-#include "slab/holes.h"
+#include "slab/mixed.h"
 #include "span/huge.h"
 
 #include <string.h>
@@ -18,9 +18,26 @@ static uint32_t slab_live(const struct acre_slab *slab) {
     return not_live < slab->total ? slab->total - not_live : 0;
 }
 
+static size_t mixed_live_bytes(const struct acre_slab *slab) {
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
+    uint32_t end = slab->fresh_bytes / ACRE_ALIGNMENT;
+    size_t bytes = 0;
+    for (uint32_t unit = 0, next; unit < end; unit = next) {
+        next = acre_mixed_next(slab, unit);
+        bool is_remote =
+            remote != NULL && (atomic_load_explicit(&remote[unit / 64], memory_order_relaxed) >> unit % 64 & 1);
+        if (!acre_slab_is_free(slab, unit) && !is_remote) bytes += (next - unit) * ACRE_ALIGNMENT;
+    }
+    return bytes;
+}
+
+static size_t slab_live_bytes(const struct acre_slab *slab) {
+    return acre_slab_is_mixed(slab) ? mixed_live_bytes(slab) : slab_live(slab) * acre_slab_block_bytes(slab);
+}
+
 static void add_slab(struct acre_figures *figures, struct acre_slab *slab) {
     uint32_t live = slab_live(slab);
-    size_t live_bytes = live * acre_slab_block_bytes(slab);
+    size_t live_bytes = slab_live_bytes(slab);
     figures->live_blocks += live;
     figures->live_bytes += live_bytes;
     size_t gone_bytes = live_bytes + (acre_count_bits(acre_slab_released_pages(slab)) << acre_page_shift());

@@ -1,6 +1,7 @@
 #include "inspect/walk.h"
 
 #include "metadata/map.h"
+#include "slab/mixed.h"
 
 struct walk {
     struct acre_arena *arena;
@@ -14,9 +15,19 @@ static bool is_remote(const struct acre_slab *slab, uint32_t number) {
            (atomic_load_explicit(&remote[number / 64], memory_order_relaxed) >> number % 64 & 1) != 0;
 }
 
+/* Of a class that is served from mixed slabs. */
+static bool is_in_run(const struct acre_heap *heap, uintptr_t block) {
+    for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
+        const struct acre_cursor *cursor = &heap->cursor[size_class];
+        if (block >= cursor->next && block < cursor->end) return true;
+    }
+    return false;
+}
+
 static bool is_in_cursor(const struct acre_heap *heap, const struct acre_slab *slab, uintptr_t block) {
     unsigned size_class = slab->span.size_class;
     const struct acre_cursor *cursor = &heap->cursor[size_class];
+    if (acre_slab_is_mixed(slab)) return is_in_run(heap, block);
     if (heap->supply[size_class].slab != slab) return false;
     if (block >= cursor->next && block < cursor->end) return true;
     for (uint32_t place = cursor->bottom; place < cursor->top; place++) {
@@ -33,14 +44,14 @@ static bool is_ready(const struct acre_depot *depot, const struct acre_slab *sla
 }
 
 static bool walk_slab(const struct walk *walk, const struct acre_slab *slab) {
-    size_t block_bytes = acre_slab_block_bytes(slab);
-    uint32_t handed_out = (uint32_t)(slab->fresh_bytes / block_bytes);
-    for (uint32_t number = 0; number < handed_out; number++) {
+    uint32_t handed_out = (uint32_t)(slab->fresh_bytes / acre_slab_block_bytes(slab));
+    for (uint32_t number = 0, next; number < handed_out; number = next) {
         uintptr_t block = acre_slab_block(slab, number);
+        next = acre_slab_is_mixed(slab) ? acre_mixed_next(slab, number) : number + 1;
         if (acre_slab_is_free(slab, number) || is_remote(slab, number) ||
             is_ready(&walk->arena->depot, slab, block))
             continue;
-        if (!walk->visit((void *)block, block_bytes, walk->context)) return false;
+        if (!walk->visit((void *)block, acre_slab_bytes_of(slab, number), walk->context)) return false;
     }
     return true;
 }

@@ -12,6 +12,7 @@
 enum acre_record { /* each kind has one size */
                    ACRE_RECORD_SMALL_SLAB,
                    ACRE_RECORD_MEDIUM_SLAB,
+                   ACRE_RECORD_MIXED_SLAB,
                    ACRE_RECORD_REMOTE_BITS,
                    ACRE_RECORD_CHUNK,
                    ACRE_RECORD_HUGE,

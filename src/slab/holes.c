@@ -1,4 +1,4 @@
-#include "slab/holes.h"
+#include "slab/mixed.h"
 
 #include "os/os.h"
 #include "span/released.h"
@@ -105,6 +105,7 @@ uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) 
         if (is_fresh && slab->zero) break;
         uint32_t first = (uint32_t)(from / block_bytes);
         uint32_t last = acre_min((uint32_t)((to - 1) / block_bytes), handed_out - 1);
+        if (acre_slab_is_mixed(slab) && !is_fresh) first = acre_mixed_begin(slab, first);
         if (is_fresh || !any_live(slab, bits, first, last)) free_pages |= UINT64_C(1) << page;
     }
     return free_pages;

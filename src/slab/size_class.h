@@ -11,7 +11,8 @@
 #define ACRE_EXACT_MOST ((size_t)256)
 #define ACRE_SMALL_MOST ((size_t)1024)
 #define ACRE_MEDIUM_MOST ((size_t)32 << 10)
-#define ACRE_EXACT_CLASSES 17u /* class 0 is never used: malloc(0) takes class 1 */
+#define ACRE_EXACT_CLASSES 17u /* class 0 is no size: malloc(0) takes class 1 */
+#define ACRE_CLASS_MIXED 0u    /* of slabs with blocks of all small classes (slab/mixed.h) */
 #define ACRE_SMALL_CLASSES 33u /* up to ACRE_SMALL_MOST */
 #define ACRE_CLASSES 73u
 

@@ -1,5 +1,5 @@
 #include "slab/depot.h"
-#include "slab/holes.h"
+#include "slab/mixed.h"
 
 #include "metadata/metadata.h"
 #include "os/os.h"
@@ -12,6 +12,7 @@
 #define REMOTE_BYTES (ACRE_SMALL_WORDS * sizeof(uint64_t))
 
 static enum acre_record record_kind(const struct acre_slab *slab) {
+    if (acre_slab_is_small(slab) && acre_slab_is_mixed(slab)) return ACRE_RECORD_MIXED_SLAB;
     return acre_slab_is_small(slab) ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB;
 }
 
@@ -23,7 +24,7 @@ static uint64_t every(unsigned stride) {
 }
 
 static void set_shape(struct acre_slab *slab, unsigned size_class) {
-    size_t block_bytes = acre_class_bytes(size_class);
+    size_t block_bytes = size_class == ACRE_CLASS_MIXED ? ACRE_ALIGNMENT : acre_class_bytes(size_class);
     size_t span_bytes = acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
     bool small = acre_class_is_small(size_class);
     slab->span.kind = small ? ACRE_SPAN_SMALL : ACRE_SPAN_MEDIUM;
@@ -61,11 +62,22 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     memset(slab->bits, 0, slab->words * sizeof slab->bits[0]);
 }
 
+static struct acre_slab *take_record(unsigned size_class) {
+    if (size_class == ACRE_CLASS_MIXED) {
+        struct acre_slab *slab = acre_metadata_take(ACRE_RECORD_MIXED_SLAB, ACRE_MIXED_RECORD_BYTES);
+        if (slab == NULL) return NULL;
+        slab->words = ACRE_SMALL_WORDS; /* which tells where the begins are */
+        memset(acre_mixed_begins(slab), 0, ACRE_SMALL_WORDS * sizeof(uint64_t));
+        return slab;
+    }
+    bool small = acre_class_is_small(size_class);
+    return acre_metadata_take(small ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB,
+                              acre_slab_record_bytes(small ? ACRE_SMALL_WORDS : 1));
+}
+
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
                                    struct acre_heap *heap) {
-    bool small = acre_class_is_small(size_class);
-    struct acre_slab *slab = acre_metadata_take(small ? ACRE_RECORD_SMALL_SLAB : ACRE_RECORD_MEDIUM_SLAB,
-                                                acre_slab_record_bytes(small ? ACRE_SMALL_WORDS : 1));
+    struct acre_slab *slab = take_record(size_class);
     if (slab == NULL) return NULL;
     set_shape(slab, size_class);
     clear(slab, heap);
@@ -186,18 +198,28 @@ _Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word) 
 }
 
 _Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address) {
+    uint32_t number = acre_slab_find(slab, address);
+    if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number))
+        acre_slab_fail_inside(function, slab, address);
+    size_t block_bytes = acre_slab_bytes_of(slab, number);
     acre_fail("%s(%p): double free of a %zu-byte block (size class %zu, arena %s)", function, (void *)address,
-              acre_slab_block_bytes(slab), acre_slab_block_bytes(slab), acre_depot_name(slab->depot));
+              block_bytes, block_bytes, acre_depot_name(slab->depot));
 }
 
 _Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address) {
     size_t block_bytes = acre_slab_block_bytes(slab), offset = address - slab->span.base;
+    const char *name = acre_depot_name(slab->depot);
     if (offset >= slab->fresh_bytes)
-        acre_fail("%s(%p): not a block: nothing was handed out there yet (size class %zu, arena %s)", function,
-                  (void *)address, block_bytes, acre_depot_name(slab->depot));
+        acre_fail("%s(%p): not a block: nothing was handed out there yet (arena %s)", function, (void *)address,
+                  name);
+    size_t begin = offset - offset % block_bytes;
+    if (acre_slab_is_mixed(slab)) {
+        uint32_t unit = acre_mixed_begin(slab, (uint32_t)(offset / ACRE_ALIGNMENT));
+        begin = unit * ACRE_ALIGNMENT;
+        block_bytes = acre_slab_bytes_of(slab, unit);
+    }
     acre_fail("%s(%p): not a block: %zu bytes inside the %zu-byte block at %p (arena %s)", function,
-              (void *)address, offset % block_bytes, block_bytes, (void *)(address - offset % block_bytes),
-              acre_depot_name(slab->depot));
+              (void *)address, offset - begin, block_bytes, (void *)(slab->span.base + begin), name);
 }
 
 bool acre_slab_is_valid(struct acre_slab *slab, uint32_t recent) {

@@ -112,6 +112,9 @@ ACRE_INLINE bool acre_slab_is_queued(struct acre_slab *slab) {
 }
 
 ACRE_INLINE bool acre_slab_is_small(const struct acre_slab *slab) { return slab->span.kind == ACRE_SPAN_SMALL; }
+ACRE_INLINE bool acre_slab_is_mixed(const struct acre_slab *slab) {
+    return slab->span.size_class == ACRE_CLASS_MIXED;
+}
 ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) {
     return acre_slab_is_small(slab) ? &slab->span.owner : &slab->medium_owner;
 }

@@ -37,7 +37,7 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->chunk_bytes = 0;
     heap->free_pages = heap->dirty_pages = 0;
     heap->balance = (struct acre_balance){.allowed_bytes = RELEASE_AT_ONCE_LEAST};
-    heap->keep_bytes = ACRE_KEEP_LEAST_BYTES;
+    heap->keep_bytes = policy->keep_bytes;
     heap->gave_ms = 0;
     heap->huge_chunks_left = 0;
     heap->looked_ms = acre_os_clock_ms();

@@ -11,8 +11,12 @@
 
 #define ACRE_RUN_BUCKETS 11
 
+/* Free memory that is kept at the break's top or in wholly free chunks, at first. */
+#define ACRE_KEEP_LEAST_BYTES ((size_t)256 << 10)
+
 struct acre_page_policy {
     size_t brk_limit_bytes;   /* source auto only */
+    size_t keep_bytes;        /* of free memory, at the least: see there */
     size_t first_chunk_bytes; /* from then on as much again as there is, up to the most */
     bool minds_huge_blocks;   /* those and their cache count among what is in use and what is spare */
     enum acre_thp thp;

@@ -264,8 +264,8 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
 static void learn_to_keep(struct acre_page_heap *heap) {
     if (heap->gave_ms == 0) return;
     if (acre_os_clock_ms() - heap->gave_ms < SOON_MS)
-        heap->keep_bytes = acre_min(2 * heap->keep_bytes, KEEP_MOST);
-    else if (heap->keep_bytes > ACRE_KEEP_LEAST_BYTES)
+        heap->keep_bytes = acre_max(heap->keep_bytes, acre_min(2 * heap->keep_bytes, KEEP_MOST));
+    else if (heap->keep_bytes > heap->policy.keep_bytes)
         heap->keep_bytes /= 2;
     heap->gave_ms = 0;
 }

@@ -5,9 +5,7 @@
 
 #include "span/page_heap.h"
 
-/* Free memory that is kept at the break's top or in wholly free chunks, at first, and what more there must be
- * before the break comes down. */
-#define ACRE_KEEP_LEAST_BYTES ((size_t)256 << 10)
+/* What more than is kept there must be at the break's top before it comes down. */
 #define ACRE_TRIM_LEAST_BYTES ((size_t)768 << 10)
 
 ACRE_INLINE size_t acre_chunk_bytes(const struct acre_chunk *chunk) {

@@ -25,7 +25,8 @@ static struct slot {
 } slots[SLOTS];
 
 static void start(enum acre_source source) {
-    struct acre_page_policy policy = {(size_t)6 << 20, ACRE_CHUNK_BYTES, true, ACRE_THP_ALWAYS, ACRE_OPTION_NEVER};
+    struct acre_page_policy policy = {(size_t)6 << 20, ACRE_KEEP_LEAST_BYTES, ACRE_CHUNK_BYTES, true,
+                                      ACRE_THP_ALWAYS, ACRE_OPTION_NEVER};
     acre_supplier_start(&supplier, source, SIZE_MAX);
     acre_page_heap_start(&heap, &policy, &supplier);
 }

@@ -1,0 +1,124 @@
+/* What a heap of an arena that may stay small hands out first: blocks of mixed sizes (slab/mixed.h).
+ *
+ * A class that has no slab of its own gets a few blocks at a time from the heap's mixed slab, more each time. When
+ * a few such slabs are full, its classes get slabs of their own. */
+#include "heap/heap.h"
+
+#include "metadata/map.h"
+#include "slab/mixed.h"
+#include "span/decay.h"
+
+#include <string.h>
+
+#define SLABS_MOST 8
+/* The first run of a class, doubled with each. */
+#define RUN_BYTES ((size_t)256)
+#define DOUBLINGS_MOST 4
+/* Fewer frees are not worth another look at a slab. */
+#define LOOK_LEAST 16u
+
+void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
+    uint32_t live = slab->total - free_blocks;
+    if (live == 0) {
+        if (heap->mixed_slabs > 0) heap->mixed_slabs--;
+        acre_heap_destroy(slab);
+        return;
+    }
+    slab->span.state = ACRE_SLAB_WAITING;
+    acre_slab_arm(slab, free_blocks, (int32_t)acre_min(live, acre_max(live / 2, LOOK_LEAST)));
+    acre_list_push_back(&heap->waiting, &slab->node);
+    acre_decay_note();
+}
+
+/* Blocks in cursors count as live. */
+static void retire(struct acre_heap *heap) {
+    struct acre_slab *slab = heap->mixed;
+    heap->mixed = NULL;
+    if (slab == NULL) return;
+    acre_slab_collect(slab);
+    uint32_t free_blocks = acre_slab_count_free(slab);
+    if (free_blocks == slab->total) {
+        acre_mixed_restart(slab);
+        slab->span.state = ACRE_SLAB_CURRENT;
+        heap->mixed = slab;
+    } else {
+        acre_mixed_settle(heap, slab, free_blocks);
+    }
+}
+
+static bool has_room(const struct acre_slab *slab, unsigned size_class) {
+    return slab != NULL && slab->end_bytes - slab->fresh_bytes >= acre_class_bytes(size_class);
+}
+
+/* A mixed slab with room for a block of the class, as the heap's; false: there is to be none. */
+static bool find_room(struct acre_heap *heap, unsigned size_class) {
+    if (has_room(heap->mixed, size_class)) return true;
+    retire(heap);
+    if (heap->mixed != NULL) return true;
+    if (heap->mixed_slabs >= SLABS_MOST) return false;
+    struct acre_slab *slab = acre_depot_make(heap->depot, ACRE_CLASS_MIXED, heap);
+    if (slab == NULL) return false;
+    slab->span.state = ACRE_SLAB_CURRENT;
+    acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
+    acre_heap_remember(slab);
+    heap->mixed = slab;
+    heap->mixed_slabs++;
+    return true;
+}
+
+void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
+    if (heap->depot->is_default || size_class >= ACRE_SMALL_CLASSES || !find_room(heap, size_class)) return NULL;
+    struct acre_slab *slab = heap->mixed;
+    struct acre_supply *supply = &heap->supply[size_class];
+    struct acre_cursor *cursor = &heap->cursor[size_class];
+    size_t block_bytes = acre_class_bytes(size_class);
+    uintptr_t first = slab->span.base + slab->fresh_bytes;
+    uint32_t most = (uint32_t)acre_max((RUN_BYTES << supply->collected) / block_bytes, 1);
+    size_t run_bytes = acre_mixed_carve(slab, size_class, most) * block_bytes;
+    supply->collected += supply->collected < DOUBLINGS_MOST;
+    slab->was_looked_at = false;
+    supply->zero = slab->zero || heap->depot->zeroes;
+    supply->fresh = false;
+    if (supply->zero && !slab->zero) memset((void *)first, 0, run_bytes);
+    heap->used[size_class / 64] |= UINT64_C(1) << size_class % 64;
+    cursor->next = first + block_bytes;
+    cursor->end = first + run_bytes;
+    return (void *)first;
+}
+
+/* The cursor of a class without a slab of its own. In the child of a fork it may be in the middle of a change. */
+static void empty_cursor(struct acre_cursor *cursor, size_t block_bytes) {
+    for (; cursor->next < cursor->end; cursor->next += block_bytes) {
+        struct acre_slab *slab = (struct acre_slab *)acre_map_find(cursor->next);
+        uint32_t unit = (uint32_t)(cursor->next % ACRE_GRANULE_BYTES / ACRE_ALIGNMENT);
+        if (slab->span.kind != ACRE_SPAN_SMALL || !acre_slab_is_mixed(slab) || !acre_mixed_begins_at(slab, unit))
+            break;
+        slab->bits[unit / 64] |= UINT64_C(1) << unit % 64;
+    }
+    *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
+}
+
+struct acre_slab *acre_mixed_leave(struct acre_heap *heap) {
+    struct acre_slab *slab = heap->mixed;
+    if (heap->depot->is_default) return NULL;
+    for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
+        if (heap->supply[size_class].slab == NULL && heap->cursor[size_class].next != heap->cursor[size_class].end)
+            empty_cursor(&heap->cursor[size_class], acre_class_bytes(size_class));
+    }
+    heap->mixed = NULL;
+    heap->mixed_slabs = 0;
+    return slab;
+}
+
+void acre_mixed_empty(struct acre_heap *heap, bool may_keep) {
+    struct acre_slab *slab = heap->mixed;
+    bool keep = may_keep && slab != NULL && slab->chunk->heap != heap->depot->pages;
+    heap->mixed = keep ? slab : NULL;
+    heap->mixed_slabs = keep;
+    if (!keep) {
+        if (slab != NULL) slab->span.state = 0;
+        return;
+    }
+    acre_mixed_restart(slab);
+    slab->span.state = ACRE_SLAB_CURRENT;
+}

@@ -1,0 +1,57 @@
+#include "slab/mixed.h"
+
+#include <string.h>
+
+uint32_t acre_mixed_begin(const struct acre_slab *slab, uint32_t unit) {
+    const uint64_t *begins = acre_mixed_begins(slab);
+    uint32_t word = unit / 64;
+    uint64_t bits = begins[word] & (~UINT64_C(0) >> (63 - unit % 64));
+    while (bits == 0 && word > 0) bits = begins[--word];
+    return bits == 0 ? 0 : word * 64 + acre_log2_floor(bits);
+}
+
+uint32_t acre_mixed_next(const struct acre_slab *slab, uint32_t unit) {
+    const uint64_t *begins = acre_mixed_begins(slab);
+    uint32_t fresh_unit = slab->fresh_bytes / ACRE_ALIGNMENT, word = unit / 64;
+    uint64_t bits = begins[word] & ~(~UINT64_C(0) >> (63 - unit % 64));
+    while (bits == 0 && ++word < ACRE_SMALL_WORDS) bits = begins[word];
+    return bits == 0 ? fresh_unit : (uint32_t)acre_min(word * 64 + acre_lowest_bit(bits), fresh_unit);
+}
+
+/* Bits of `count` units from this one on, in one word after the other. */
+static void set_units(uint64_t *bits, uint32_t unit, uint32_t count) {
+    while (count > 0) {
+        uint32_t part = (uint32_t)acre_min(64 - unit % 64, count);
+        bits[unit / 64] |= (part == 64 ? ~UINT64_C(0) : (UINT64_C(1) << part) - 1) << unit % 64;
+        unit += part;
+        count -= part;
+    }
+}
+
+uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t most) {
+    size_t block_bytes = acre_class_bytes(size_class);
+    uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
+    uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
+    uint64_t *begins = acre_mixed_begins(slab);
+    if (units > 1) set_units(slab->bits, unit, count * units);
+    for (uint32_t block = 0; block < count; block++, unit += units) {
+        begins[unit / 64] |= UINT64_C(1) << unit % 64;
+        slab->bits[unit / 64] &= ~(UINT64_C(1) << unit % 64);
+    }
+    slab->fresh_bytes += count * (uint32_t)block_bytes;
+    return count;
+}
+
+void acre_mixed_restart(struct acre_slab *slab) {
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    uint32_t words = acre_slab_words_used(slab);
+    memset(slab->bits, 0, words * sizeof slab->bits[0]);
+    memset(acre_mixed_begins(slab), 0, words * sizeof(uint64_t));
+    for (uint32_t word = 0; remote != NULL && word < words; word++)
+        atomic_store_explicit(&remote[word], 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->remote_list, 0, memory_order_relaxed);
+    slab->fresh_bytes = 0;
+    slab->zero = slab->was_looked_at = false;
+    slab->span.state = 0;
+    acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
+}
