@@ -74,7 +74,7 @@ step 'test gcc, release: everything' run_tests build
 step 'configure gcc, debug, checks on' configure build-debug gcc -DCMAKE_BUILD_TYPE=Debug -DACRE_DEBUG=ON \
     -DACRE_TOOL=OFF -DACRE_BENCH=OFF
 step 'build gcc, debug, checks on' build build-debug
-step 'test gcc, debug: unit, model, api' run_tests build-debug -L 'unit|model|api'
+step 'test gcc, debug: unit, model, api, examples' run_tests build-debug -L 'unit|model|api|examples'
 
 step 'configure clang, -Werror' configure build-clang clang -DCMAKE_BUILD_TYPE=Release -DACRE_WERROR=ON \
     -DACRE_BENCH=OFF -DBUILD_TESTING=OFF

@@ -34,3 +34,12 @@ acre_test_program(local_plugin api/local_plugin.c)
 acre_test(local_plugin local_plugin api GLIBC SOURCES auto ARGS $<TARGET_FILE:test_plugin>)
 acre_test_program(no_runtime api/no_runtime.c)
 acre_test(no_runtime no_runtime api SOURCES auto)
+
+# acre/memory_resource.hpp. Its functions must be linked; the preload is the same library once more.
+if(TARGET acre)
+  acre_test_program(memory_resource api/memory_resource.cc)
+  target_link_libraries(memory_resource PRIVATE acre)
+  acre_test(memory_resource memory_resource api)
+endif()
+acre_test_linked(memory_resource_linked api/memory_resource.cc)
+acre_test_of_linked(memory_resource_linked memory_resource_linked api SOURCES auto)
