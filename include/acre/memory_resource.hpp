@@ -111,8 +111,8 @@ class arena_resource : public std::pmr::memory_resource {
 };
 
 // Enters an arena for a scope. What this thread allocates there by malloc and operator new comes from the arena,
-// whoever asks: the library's own buffers, static objects at their first use, exceptions. An exception that leaves
-// the scope must be caught before the arena is reset or destroyed.
+// whoever asks: the library's own buffers, static objects at their first use, new threads' records, exceptions. An
+// exception that leaves the scope must be caught before the arena is reset or destroyed.
 class [[nodiscard]] entered {
   public:
     // Throws std::system_error with the errno of acre_arena_enter.
