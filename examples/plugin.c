@@ -92,7 +92,7 @@ static bool count_arena(acre_arena *arena, const char *name, void *count) {
 
 int main(void) {
     pthread_t thread;
-    struct acre_arena_stats stats;
+    struct acre_arena_figures stats;
     int arenas_left = 0;
     acre_arena *arena =
         acre_arena_create(&(struct acre_arena_options){.name = "plug-in", .limit_bytes = LIMIT_BYTES});

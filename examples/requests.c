@@ -149,7 +149,7 @@ static size_t resident_bytes(void) {
 }
 
 static bool show(acre_arena *arena, const char *name, void *count) {
-    struct acre_arena_stats stats;
+    struct acre_arena_figures stats;
     acre_arena_stats(arena, &stats);
     printf("  %-8s live %zu, peak %zu KiB\n", name, stats.live_blocks, stats.held_peak_bytes / 1024);
     ++*(int *)count;

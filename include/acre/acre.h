@@ -112,7 +112,7 @@ acre_arena *acre_arena_of(const void *block);
 bool acre_arena_contains(acre_arena *arena, const void *address);
 
 /* Bytes, but for counts. An arena's own books; for NULL, the default arena's. */
-struct acre_arena_stats {
+struct acre_arena_figures {
     size_t live_bytes,
         live_blocks; /* blocks that the program holds: of small ones the size class, else what was asked */
     size_t held_bytes, held_peak_bytes; /* address space from its source */
@@ -120,7 +120,7 @@ struct acre_arena_stats {
     size_t limit_bytes;                 /* 0: none */
     uint64_t source_calls;              /* calls of its source: system calls, or those of the caller's functions */
 };
-void acre_arena_stats(acre_arena *arena, struct acre_arena_stats *stats);
+void acre_arena_stats(acre_arena *arena, struct acre_arena_figures *stats);
 
 /* Calls visit for every live block, in no certain order, as long as it returns true; false when one did not. Nobody
  * may use the arena meanwhile, visit included. */

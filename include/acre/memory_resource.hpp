@@ -50,8 +50,8 @@ class arena {
 
     void reset() noexcept { acre_arena_reset(handle_); }
     bool release() noexcept { return acre_arena_release(handle_); }
-    struct acre_arena_stats stats() const noexcept {
-        struct acre_arena_stats figures;
+    struct acre_arena_figures stats() const noexcept {
+        struct acre_arena_figures figures;
         acre_arena_stats(handle_, &figures);
         return figures;
     }

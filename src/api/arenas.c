@@ -42,11 +42,12 @@ static ACRE_NOINLINE struct acre_heap *find_heap(const char *function, acre_aren
 }
 
 ACRE_INLINE bool is_mine(const acre_arena *place) {
-    return ACRE_LIKELY(atomic_load_explicit(&place->owner, memory_order_relaxed) == acre_thread_pointer());
+    return ACRE_LIKELY(place != NULL &&
+                       atomic_load_explicit(&place->owner, memory_order_relaxed) == acre_thread_pointer());
 }
 
 static struct acre_heap *heap_in(const char *function, acre_arena *place) {
-    return place != NULL && is_mine(place) ? place->heap : find_heap(function, place);
+    return is_mine(place) ? place->heap : find_heap(function, place);
 }
 
 static ACRE_NOINLINE void *allocate_slowly(acre_arena *place, size_t size_bytes) {
@@ -126,7 +127,8 @@ ACRE_PUBLIC bool acre_arena_release(acre_arena *place) {
     sigset_t all, mask;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &mask); /* no handler of this thread finds the gate of refills closed by it */
-    bool released = acre_scavenge_arena(arena);
+    bool released = acre_huge_decay(true);   /* what it freed waits there among others' */
+    released |= acre_scavenge_arena(arena);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return released;
 }
@@ -141,11 +143,11 @@ ACRE_PUBLIC bool acre_arena_contains(acre_arena *place, const void *address) {
     return acre_walk_contains(checked("acre_arena_contains", place), (uintptr_t)address);
 }
 
-ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_stats *stats) {
+ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_figures *stats) {
     struct acre_arena *arena = place == NULL ? &acre_default_arena : checked("acre_arena_stats", place);
     const struct acre_quota *quota = &arena->supplier.quota;
     struct acre_figures figures;
-    *stats = (struct acre_arena_stats){0, 0, 0, 0, 0, 0, 0};
+    *stats = (struct acre_arena_figures){0, 0, 0, 0, 0, 0, 0};
     if (!is_ready()) return;
     acre_figures_of(arena, &figures);
     stats->live_bytes = figures.live_bytes;
@@ -183,13 +185,13 @@ ACRE_PUBLIC bool acre_arena_enter(acre_arena *place) {
         errno = ENOMEM;
         return false;
     }
-    thread->entered[thread->depth++] = acre_this_heap;
-    acre_this_heap = heap;
+    thread->entered[thread->depth++] = acre_this_heap = heap;
     return true;
 }
 
 ACRE_PUBLIC void acre_arena_leave(void) {
     struct acre_thread *thread = acre_this_thread;
     if (thread->depth == 0) acre_fail("acre_arena_leave: this thread has entered no arena");
-    acre_this_heap = thread->entered[--thread->depth];
+    thread->depth--;
+    acre_this_heap = thread->depth > 0 ? thread->entered[thread->depth - 1] : &thread->heap;
 }

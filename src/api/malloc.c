@@ -144,7 +144,9 @@ static _Noreturn void fail_large(const char *function, struct acre_chunk *chunk,
 
 static void release_large(struct acre_chunk *chunk, void *block) {
     enum acre_large_error error = acre_page_heap_give_large(chunk->heap, chunk, (uintptr_t)block);
-    if (error != ACRE_LARGE_FINE) fail_large("free", chunk, block, error);
+    if (error == ACRE_LARGE_FINE) return;
+    if (acre_arena_of_span(&chunk->span) == NULL) fail_unknown("free", block); /* pages that small arenas share */
+    fail_large("free", chunk, block, error);
 }
 
 static void release_huge(struct acre_huge *huge, void *block) {
@@ -348,9 +350,11 @@ void *acre_reallocate_in(struct acre_heap *heap, void *block, size_t size_bytes)
     struct acre_arena *arena = acre_arena_of_span(acre_map_find((uintptr_t)block));
     if (arena == NULL || &arena->depot == heap->depot) return resize(heap, block, size_bytes);
     size_t usable_bytes = acre_usable_bytes("acre_arena_realloc", block);
-    if (size_bytes != 0) return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
+    void *moved = size_bytes == 0 ? NULL : acre_allocate_in(heap, size_bytes);
+    if (moved == NULL && size_bytes != 0) return NULL;
+    if (moved != NULL) memcpy(moved, block, acre_min(size_bytes, usable_bytes));
     release(block);
-    return NULL;
+    return moved;
 }
 
 ACRE_PUBLIC void *realloc(void *block, size_t size) {

@@ -148,15 +148,18 @@ static bool start(void) {
     pthread_attr_t attributes;
     sigset_t all, mask;
     int kept = errno;
+    struct acre_heap *entered = acre_this_heap;
+    acre_this_heap = &acre_this_thread->heap; /* what libc allocates for the thread is to outlive an arena */
     join();
     sigfillset(&all);
-    if (pthread_attr_init(&attributes) != 0) return false;
+    pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_bytes());
     pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
     bool started = create(&attributes) == 0;
     if (started) atomic_store(&is_joinable, 1);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     pthread_attr_destroy(&attributes);
+    acre_this_heap = entered;
     errno = kept;
     return started;
 }

@@ -72,6 +72,8 @@ static bool is_reasonable(const struct acre_arena_options *wanted) {
     bool maps = wanted->source == ACRE_SOURCE_AUTO || wanted->source == ACRE_SOURCE_MMAP;
     if (wanted->flags != 0 || wanted->source > ACRE_SOURCE_CUSTOM || wanted->thp > ACRE_THP_NEVER) return false;
     if (custom != (wanted->functions.take != NULL)) return false;
+    if (!custom && (wanted->functions.give != NULL || wanted->functions.context != NULL)) return false;
+    if (!range && wanted->range_bytes != 0) return false;
     if (range != (wanted->range != NULL) || (range && range_of(wanted).size_bytes == 0)) return false;
     if (wanted->reserve_bytes != 0 && !maps) return false;
     if (wanted->reserve_bytes > SIZE_MAX / 2) return false;

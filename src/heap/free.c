@@ -98,6 +98,16 @@ static bool free_shared(struct acre_slab *slab, uint32_t number) {
     return answer != ACRE_DEPOT_NOT_SHARED;
 }
 
+/* Into a full slab of an arena that this thread has no heap of: as its owner, who hands it on at once. */
+static bool free_full_of_others(struct acre_slab *slab, uint32_t number) {
+    uintptr_t nobody = ACRE_OWNER_NONE;
+    if (slab->depot == NULL || acre_heap_for(slab->depot) != NULL) return false;
+    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    acre_slab_set_free(slab, number);
+    acre_heap_hand_on(slab);
+    return true;
+}
+
 void acre_heap_see_to(struct acre_slab *slab) {
     uintptr_t owner = atomic_load(acre_slab_owner(slab));
     if (owner == ACRE_OWNER_NONE) adopt_full(slab);
@@ -115,6 +125,7 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
      * was set before the block could come to us. */
     struct acre_heap *heap = acre_heap_mine();
     uint32_t number = checked_number(slab, address);
+    if (heap != NULL && owner == ACRE_OWNER_NONE && free_full_of_others(slab, number)) return;
     if (heap != NULL &&
         ((owner == ACRE_OWNER_NONE && adopt_full(slab)) || (owner == ACRE_OWNER_SHARED && adopt_shared(slab)))) {
         acre_heap_free(slab, address); /* ours now, unless it was handed on at once */

@@ -33,6 +33,7 @@ struct acre_supply {
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
     uint8_t scattered;        /* refills that found scattered blocks, less those that found runs; 0 up to a few */
+    uint8_t carved;           /* runs from mixed slabs, up to a few */
 } __attribute__((aligned(64)));
 
 /* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates
@@ -121,9 +122,9 @@ struct acre_thread {
     _Atomic uint32_t inside; /* the gate: it refills a cursor (gate.h) */
     bool is_counted;         /* among those in use */
     struct acre_node all_node;
-    struct acre_node others;                   /* its heaps of other arenas; guarded by the registry's lock */
-    struct acre_heap *found[ACRE_FOUND_SLOTS]; /* of them, those used last */
-    struct acre_heap *entered[ACRE_ENTERED_MOST];
+    struct acre_node others;                      /* its heaps of other arenas; guarded by the registry's lock */
+    struct acre_heap *found[ACRE_FOUND_SLOTS];    /* of them, those used last */
+    struct acre_heap *entered[ACRE_ENTERED_MOST]; /* the last one is what malloc takes from */
     uint32_t depth;
     struct acre_recent_entry
         *recent_entries[ACRE_SMALL_CLASSES]; /* made at the first use of each; [0] is the floor */
@@ -256,9 +257,9 @@ void acre_heap_disown(struct acre_slab *slab);
 /* Looks whether a current slab is wholly free, and then gives it up; else looks again when it may be, a few times.
  */
 void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, bool is_new_watch);
-/* Slabs that are wholly free go back to the page heap: those kept, and those in use. */
+/* Slabs that are wholly free go back to the page heap: those kept; and those in use, whether there were any. */
 void acre_heap_give_kept(struct acre_heap *heap);
-void acre_heap_give_current(struct acre_heap *heap);
+bool acre_heap_give_current(struct acre_heap *heap);
 /* When memory is short: what can be had back from the cache, this heap and the page heap; whether any was. */
 bool acre_heap_recover(struct acre_heap *heap);
 

@@ -46,13 +46,8 @@ static void retire(struct acre_heap *heap) {
     }
 }
 
-static bool has_room(const struct acre_slab *slab, unsigned size_class) {
-    return slab != NULL && slab->end_bytes - slab->fresh_bytes >= acre_class_bytes(size_class);
-}
-
-/* A mixed slab with room for a block of the class, as the heap's; false: there is to be none. */
-static bool find_room(struct acre_heap *heap, unsigned size_class) {
-    if (has_room(heap->mixed, size_class)) return true;
+/* Another mixed slab, as the heap's; false: there is to be none. */
+static bool find_another(struct acre_heap *heap) {
     retire(heap);
     if (heap->mixed != NULL) return true;
     if (heap->mixed_slabs >= SLABS_MOST) return false;
@@ -67,15 +62,20 @@ static bool find_room(struct acre_heap *heap, unsigned size_class) {
 }
 
 void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
-    if (heap->depot->is_default || size_class >= ACRE_SMALL_CLASSES || !find_room(heap, size_class)) return NULL;
-    struct acre_slab *slab = heap->mixed;
+    if (heap->depot->is_default || size_class >= ACRE_SMALL_CLASSES) return NULL;
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_cursor *cursor = &heap->cursor[size_class];
     size_t block_bytes = acre_class_bytes(size_class);
-    uintptr_t first = slab->span.base + slab->fresh_bytes;
-    uint32_t most = (uint32_t)acre_max((RUN_BYTES << supply->collected) / block_bytes, 1);
-    size_t run_bytes = acre_mixed_carve(slab, size_class, most) * block_bytes;
-    supply->collected += supply->collected < DOUBLINGS_MOST;
+    uint32_t most = (uint32_t)acre_max((RUN_BYTES << supply->carved) / block_bytes, 1), count = 0;
+    if (heap->mixed != NULL) count = acre_mixed_carve(heap->mixed, size_class, most);
+    if (count == 0) {
+        if (!find_another(heap)) return NULL;
+        count = acre_mixed_carve(heap->mixed, size_class, most);
+    }
+    struct acre_slab *slab = heap->mixed;
+    size_t run_bytes = count * block_bytes;
+    uintptr_t first = slab->span.base + slab->fresh_bytes - run_bytes;
+    supply->carved += supply->carved < DOUBLINGS_MOST;
     slab->was_looked_at = false;
     supply->zero = slab->zero || heap->depot->zeroes;
     supply->fresh = false;

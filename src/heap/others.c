@@ -7,6 +7,7 @@
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
+#include "os/report.h"
 
 #define PAUSE_US 100
 
@@ -105,7 +106,7 @@ static void clear(struct acre_heap *heap) {
             unsigned size_class = word * 64 + acre_lowest_bit(classes);
             heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
             heap->supply[size_class].slab = NULL;
-            heap->supply[size_class].stock = heap->supply[size_class].collected = 0;
+            heap->supply[size_class].stock = heap->supply[size_class].carved = 0;
         }
         heap->used[word] = 0;
     }
@@ -136,6 +137,15 @@ static void lock_when_none_leaves(struct acre_depot *depot) {
     }
 }
 
+/* Its malloc would take from what is gone. */
+static void check_not_entered(const struct acre_heap *heap) {
+    const struct acre_thread *home = heap->home;
+    for (uint32_t depth = 0; depth < home->depth; depth++) {
+        if (home->entered[depth] == heap)
+            acre_fail("acre_arena_destroy: a thread has entered the arena %s and not left it", heap->depot->name);
+    }
+}
+
 void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
     lock_when_none_leaves(depot);
     for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
@@ -146,6 +156,7 @@ void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
         clear(heap);
         acre_mixed_empty(heap, !end_them);
         if (!end_them) continue;
+        check_not_entered(heap);
         unlist(heap);
         end(heap);
     }

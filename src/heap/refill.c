@@ -186,7 +186,7 @@ bool acre_heap_recover(struct acre_heap *heap) {
     acre_remote_drain(heap);
     any |= heap->kept_bytes > 0;
     acre_heap_give_kept(heap);
-    acre_heap_give_current(heap);
+    any |= acre_heap_give_current(heap);
     /* Of the break's top, each of the two may uncover what the other has free below. */
     do any |= acre_page_heap_shrink(heap->depot->pages);
     while (acre_huge_decay(true));
@@ -333,13 +333,17 @@ void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, boo
     if (slab->span.flags == 0) acre_recent_admit(heap, slab);
 }
 
-void acre_heap_give_current(struct acre_heap *heap) {
+bool acre_heap_give_current(struct acre_heap *heap) {
+    bool any = false;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_slab *slab = heap->supply[size_class].slab;
         if (slab == NULL) continue;
         acre_slab_collect(slab);
-        if (count_live(heap, slab) == 0) destroy_current(heap, slab);
+        if (count_live(heap, slab) != 0) continue;
+        destroy_current(heap, slab);
+        any = true;
     }
+    return any;
 }
 
 void acre_heap_list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as_first) {

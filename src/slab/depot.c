@@ -39,7 +39,8 @@ static bool may_borrow(struct acre_depot *depot, uint32_t granules) {
 
 static void note_borrowed(struct acre_depot *depot, struct acre_slab *slab) {
     acre_lock(&depot->lock);
-    *find_borrowed(depot, NULL) = slab;
+    struct acre_slab **place = find_borrowed(depot, NULL);
+    if (place != NULL) *place = slab;
     acre_quota_note_peak(&depot->pages->supplier->quota);
     acre_unlock(&depot->lock);
 }
@@ -47,7 +48,9 @@ static void note_borrowed(struct acre_depot *depot, struct acre_slab *slab) {
 /* slab: NULL when it could not be had after all. */
 static void forget_borrowed(struct acre_depot *depot, const struct acre_slab *slab, uint32_t granules) {
     acre_lock(&depot->lock);
-    if (slab != NULL) *find_borrowed(depot, slab) = NULL;
+    /* In the child of a fork that came between the two it is not there. */
+    struct acre_slab **place = slab == NULL ? NULL : find_borrowed(depot, slab);
+    if (place != NULL) *place = NULL;
     depot->borrowed_granules -= granules;
     acre_unlock(&depot->lock);
     acre_quota_discharge(&depot->pages->supplier->quota, granules * ACRE_GRANULE_BYTES);

@@ -28,8 +28,22 @@ static void set_units(uint64_t *bits, uint32_t unit, uint32_t count) {
     }
 }
 
+/* Aligned requests count on it that blocks lie at multiples of the greatest power of two in their size. Up to there it is
+ * as if a block lay there that is free. */
+static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
+    uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT;
+    uint32_t aligned_bytes = (uint32_t)acre_align_up(slab->fresh_bytes, block_bytes & -block_bytes);
+    uint32_t gap_bytes = aligned_bytes - slab->fresh_bytes;
+    if (gap_bytes == 0 || aligned_bytes >= slab->end_bytes) return;
+    acre_mixed_begins(slab)[unit / 64] |= UINT64_C(1) << unit % 64;
+    set_units(slab->bits, unit, gap_bytes / ACRE_ALIGNMENT);
+    slab->fresh_bytes = aligned_bytes;
+}
+
 uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t most) {
     size_t block_bytes = acre_class_bytes(size_class);
+    align_fresh(slab, block_bytes);
+    if (slab->fresh_bytes % (block_bytes & -block_bytes) != 0) return 0;
     uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
     uint64_t *begins = acre_mixed_begins(slab);

@@ -248,7 +248,7 @@ static void give_supplied(struct acre_supplier *supplier, struct acre_huge *huge
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
-static struct acre_huge *map_new(const struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
                                  size_t *dirty_bytes) {
     struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
     if (huge == NULL) return NULL;
@@ -259,6 +259,7 @@ static struct acre_huge *map_new(const struct acre_supplier *supplier, size_t si
     *dirty_bytes = 0;
     if (alignment <= acre_os_page_bytes() && map_vacant(&huge, size_bytes)) return huge;
     uintptr_t base = acre_source_map(size_bytes, alignment);
+    atomic_fetch_add_explicit(&supplier->calls, 1, memory_order_relaxed);
     if (base != 0 && acre_map_reserve(base, 1)) {
         note_fresh(size_bytes);
         if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp != ACRE_THP_AUTO)
@@ -278,10 +279,19 @@ static size_t mapped_size(size_t size_bytes, size_t unit_bytes) {
     return acre_align_up(acre_max(size_bytes, ACRE_GRANULE_BYTES + 1), unit_bytes);
 }
 
-static struct acre_huge *take_shared(const struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+/* What is used again may be a little longer, for which there must be room in the quota; it is charged then. */
+static struct acre_huge *use_again_within(struct acre_quota *quota, size_t size_bytes, size_t alignment,
+                                          size_t *dirty_bytes) {
+    struct acre_huge *huge = use_again(size_bytes, alignment, dirty_bytes);
+    if (huge == NULL || acre_quota_charge(quota, huge->mapped_bytes - size_bytes)) return huge;
+    acre_huge_cache_put(&huge_blocks.cache, huge, acre_os_clock_ms());
+    return NULL;
+}
+
+static struct acre_huge *take_shared(struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
                                      size_t *dirty_bytes) {
     huge_blocks.frees_in_row = 0;
-    struct acre_huge *huge = use_again(size_bytes, alignment, dirty_bytes);
+    struct acre_huge *huge = use_again_within(&supplier->quota, size_bytes, alignment, dirty_bytes);
     if (huge == NULL) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
     if (huge == NULL && decay_locked(true)) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
     return huge;
@@ -301,7 +311,7 @@ uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_
         huge->kept_bytes = huge->mapped_bytes;
         note_live(space, huge, size_bytes);
     }
-    acre_quota_correct(&supplier->quota, mapped_bytes, huge == NULL ? 0 : huge->mapped_bytes);
+    if (huge == NULL) acre_quota_discharge(&supplier->quota, mapped_bytes);
     acre_quota_note_peak(&supplier->quota);
     acre_unlock(&huge_blocks.lock);
     return huge == NULL ? 0 : huge->span.base;

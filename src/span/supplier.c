@@ -21,7 +21,9 @@ void acre_supplier_start(struct acre_supplier *supplier, enum acre_source source
     supplier->is_reserved = false;
     supplier->is_shared = source == ACRE_SOURCE_AUTO || source == ACRE_SOURCE_MMAP || source == ACRE_SOURCE_BRK;
     supplier->keeps_pages = !supplier->is_shared;
-    supplier->unit_bytes = supplier->is_shared ? acre_os_page_bytes() : ACRE_GRANULE_BYTES;
+    /* What lies in the break is whole granules. */
+    bool in_pages = supplier->is_shared && source != ACRE_SOURCE_BRK;
+    supplier->unit_bytes = in_pages ? acre_os_page_bytes() : ACRE_GRANULE_BYTES;
     if (source == ACRE_SOURCE_HUGETLB) supplier->unit_bytes = HUGETLB_BYTES;
     supplier->quota = (struct acre_quota){0, 0, limit_bytes};
     supplier->range = (struct acre_vacant){NULL, 0, 0};
