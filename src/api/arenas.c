@@ -47,10 +47,17 @@ ACRE_INLINE bool is_mine(const acre_arena *place) {
 }
 
 static struct acre_heap *heap_in(const char *function, acre_arena *place) {
-    return is_mine(place) ? place->heap : find_heap(function, place);
+    /* A thread may have the pointer of one that ended late, and no record yet. */
+    return is_mine(place) && acre_heap_is_made() ? place->heap : find_heap(function, place);
 }
 
+/* What the shortest way did not find: a block of a class whose size is to be reckoned, or anything. */
 static ACRE_NOINLINE void *allocate_slowly(acre_arena *place, size_t size_bytes) {
+    if (is_mine(place) && acre_heap_is_made() && size_bytes - 1 < ACRE_SMALL_MOST) {
+        bool zero;
+        void *block = acre_heap_take(place->heap, acre_class_of(size_bytes), &zero);
+        if (ACRE_LIKELY(block != NULL)) return block;
+    }
     struct acre_heap *heap = heap_in("acre_arena_malloc", place);
     return heap == NULL ? out_of_memory() : acre_allocate_in(heap, size_bytes);
 }
@@ -113,7 +120,8 @@ ACRE_PUBLIC void acre_arena_reset(acre_arena *place) {
 ACRE_PUBLIC void acre_arena_destroy(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_destroy", place);
     acre_count_end_of(arena);
-    if (!acre_arena_end(arena)) acre_fail("acre_arena_destroy(%p): another thread destroys it", (void *)place);
+    if (!acre_arena_end(arena, place))
+        acre_fail("acre_arena_destroy(%p): another thread destroys it", (void *)place);
 }
 
 ACRE_PUBLIC bool acre_arena_release(acre_arena *place) {
@@ -170,6 +178,7 @@ struct each {
 
 static bool visit_one(struct acre_arena *arena, void *context) {
     const struct each *each = context;
+    if (arena->is_parked) return true;
     return each->visit(arena->depot.place, arena->name, each->context);
 }
 

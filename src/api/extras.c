@@ -69,6 +69,7 @@ static bool release(size_t pad_bytes) {
         acre_heap_give_kept(heap);
         acre_heap_give_current(heap);
     }
+    acre_arena_end_parked();
     sigset_t all, mask;
     sigfillset(&all);
     /* No handler of this thread finds the gate of refills closed by it. */

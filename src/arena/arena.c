@@ -173,22 +173,27 @@ void acre_arena_unlock_all(bool in_child) {
     give_back(LOCKS, in_child);
 }
 
-static bool inherit_others(struct acre_arena *arena, void *left) {
+static void inherit_others(struct acre_arena *arena, struct acre_inheritance *left) {
     acre_heap_inherit_others(left, &arena->depot);
-    return true;
 }
-static bool inherit_slabs(struct acre_arena *arena, void *left) {
-    acre_heap_inherit_slabs(left, &arena->pages);
-    return true;
+/* One that was just emptied was so by a thread that is not here: what is left of it is nobody's. */
+static void inherit_slabs(struct acre_arena *arena, struct acre_inheritance *left) {
+    if (!arena->is_busy) acre_heap_inherit_slabs(left, &arena->pages);
+}
+static void each_of_all(void (*visit)(struct acre_arena *arena, struct acre_inheritance *left),
+                        struct acre_inheritance *left) {
+    struct acre_node *all = acre_arena_registry();
+    for (struct acre_node *node = all == NULL ? NULL : all->next; node != NULL && node != all; node = node->next)
+        visit(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), left);
 }
 
 void acre_arena_after_fork(void) {
     struct acre_inheritance left;
     if (!acre_heap_inherit(&left)) return;
     acre_arena_let_go(); /* whoever visits is not here */
-    acre_arena_visit_all(inherit_others, &left);
+    each_of_all(inherit_others, &left);
     acre_heap_inherit_slabs(&left, &acre_default_arena.pages);
     if (acre_arena_shared_pages() != NULL) acre_heap_inherit_slabs(&left, acre_arena_shared_pages());
-    acre_arena_visit_all(inherit_slabs, &left);
+    each_of_all(inherit_slabs, &left);
     acre_heap_inherited(&left);
 }

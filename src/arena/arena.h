@@ -22,7 +22,11 @@ struct acre_arena {
     const char *name;
     char name_text[ACRE_ARENA_NAME_MOST];
     struct acre_node all_node; /* of those in the registry */
+    struct acre_node parked_node;
+    size_t parked_bytes;
     bool single_thread;
+    bool is_parked;       /* at its end, with its memory, until there is another one like it */
+    bool is_busy;         /* its blocks are at their end just now */
     uint8_t had_locks[2]; /* during a fork: its depot's, its page heap's */
 };
 extern struct acre_arena acre_default_arena;
@@ -49,10 +53,12 @@ struct acre_arena *acre_arena_of_span(struct acre_span *span);
 
 /* The end of its blocks; and of the arena. No other thread uses it. false: it has come to its end before. */
 void acre_arena_empty(struct acre_arena *arena);
-bool acre_arena_end(struct acre_arena *arena);
+bool acre_arena_end(struct acre_arena *arena, const struct acre_arena_place *place);
+/* What is kept of arenas that have ended goes. */
+void acre_arena_end_parked(void);
 
-/* Calls visit for each arena but the default one, with the registry locked, until it returns false; whether it did
- * not. */
+/* Calls visit for each arena but the default one and those that are just emptied, with the registry locked, until
+ * it returns false; whether it did not. */
 typedef bool acre_arena_visit(struct acre_arena *arena, void *context);
 bool acre_arena_visit_all(acre_arena_visit *visit, void *context);
 /* The first or the next arena of the registry, which cannot end until the next call, or acre_arena_let_go; NULL:

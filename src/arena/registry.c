@@ -4,6 +4,7 @@
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 #include "os/os.h"
+#include "span/decay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,16 +13,22 @@
 /* An arena's first chunk of its own, where it could borrow before, and where it could not. */
 #define FIRST_CHUNK_BYTES ((size_t)1 << 20)
 #define FIRST_CHUNK_ALONE_BYTES ((size_t)256 << 10)
+/* Arenas that come and go find their memory warm: those that have ended are parked, if they had one thread's blocks
+ * and little memory, until another one is wanted. Their pages decay as all free pages do. */
+#define PARKED_MOST 16u
+#define PARKED_BYTES_EACH ((size_t)8 << 20)
+#define PARKED_BYTES ((size_t)32 << 20)
 
 static struct {
     struct acre_lock lock;
-    struct acre_node all;
+    struct acre_node all, parking; /* the parked ones are on both */
     bool started;
     struct acre_supplier supplier; /* of the shared pages */
     struct acre_page_heap pages;
     struct acre_node *next_visit;
     struct acre_arena *held; /* by the visitor: it must not end */
-    unsigned lives;
+    unsigned lives, parked;
+    size_t parked_bytes;
 } arenas = {.lock = ACRE_LOCK(ACRE_RANK_ARENAS)};
 
 struct acre_lock *acre_arena_registry_lock(void) {
@@ -52,6 +59,7 @@ static void start(const struct acre_options *options) {
     struct acre_page_policy policy = policy_of(&none, options, ACRE_CHUNK_BYTES);
     policy.keep_bytes = ACRE_CHUNK_BYTES; /* arenas come and go: time alone takes it away */
     acre_list_start(&arenas.all);
+    acre_list_start(&arenas.parking);
     arenas.next_visit = &arenas.all;
     acre_supplier_start(&arenas.supplier, ACRE_SOURCE_MMAP, SIZE_MAX);
     acre_page_heap_start(&arenas.pages, &policy, &arenas.supplier);
@@ -134,7 +142,25 @@ static void set_name(struct acre_arena *arena, const char *name) {
     for (; name[length] != 0 && length < ACRE_ARENA_NAME_MOST - 1; length++)
         arena->name_text[length] = name[length];
     arena->name_text[length] = 0;
-    arena->name = arena->name_text;
+    arena->name = arena->depot.name = arena->name_text;
+}
+
+/* With the lock: what differs from life to life. */
+static void begin_life(struct acre_arena *arena, const struct acre_arena_options *wanted) {
+    set_name(arena, wanted->name);
+    arena->depot.zeroes = wanted->zeroed;
+    arena->single_thread = wanted->single_thread;
+    struct acre_arena_place *before = arena->depot.last_place,
+                            *place = &arena->places[arenas.lives++ % ACRE_ARENA_LIVES];
+    uintptr_t owner = before == NULL ? 0 : atomic_load(&before->owner);
+    struct acre_heap *heap = before == NULL ? NULL : before->heap;
+    if (before != NULL) *before = (struct acre_arena_place){0, NULL, arena};
+    *place = (struct acre_arena_place){owner, heap, arena};
+    arena->depot.place = arena->depot.last_place = place;
+}
+
+static bool is_plain(const struct acre_supplier *supplier) {
+    return supplier->is_shared && supplier->source == ACRE_SOURCE_MMAP;
 }
 
 /* With the lock. */
@@ -142,43 +168,80 @@ static int start_arena(struct acre_arena *arena, const struct acre_arena_options
                        const struct acre_options *options) {
     int error = start_supplier(&arena->supplier, wanted);
     if (error != 0) return error;
-    bool borrows = arena->supplier.is_shared && arena->supplier.source == ACRE_SOURCE_MMAP;
+    bool borrows = is_plain(&arena->supplier);
     struct acre_page_policy policy =
         policy_of(wanted, options, borrows ? FIRST_CHUNK_BYTES : FIRST_CHUNK_ALONE_BYTES);
-    set_name(arena, wanted->name);
     acre_page_heap_start(&arena->pages, &policy, &arena->supplier);
     acre_huge_space_start(&arena->huge, &arena->supplier);
-    acre_depot_start(&arena->depot, arena->name, &arena->pages, borrows ? &arenas.pages : NULL);
+    acre_depot_start(&arena->depot, NULL, &arena->pages, borrows ? &arenas.pages : NULL);
     if (wanted->source == ACRE_SOURCE_CUSTOM) {
         arena->pages.lock.rank = ACRE_RANK_CUSTOM_PAGES;
         arena->depot.lock.rank = ACRE_RANK_CUSTOM_DEPOT;
     }
-    arena->depot.zeroes = wanted->zeroed;
-    arena->single_thread = wanted->single_thread;
     for (unsigned life = 0; life < ACRE_ARENA_LIVES; life++)
         arena->places[life] = (struct acre_arena_place){0, NULL, arena};
-    arena->depot.place = &arena->places[arenas.lives++ % ACRE_ARENA_LIVES];
+    arena->is_parked = arena->is_busy = false;
+    begin_life(arena, wanted);
     acre_list_push_back(&arenas.all, &arena->all_node);
     return 0;
+}
+
+/* With the lock: it is among the parked no more. */
+static void unpark(struct acre_arena *arena) {
+    arena->is_parked = false;
+    arenas.parked--;
+    arenas.parked_bytes -= arena->parked_bytes;
+    acre_list_remove(&arena->parked_node);
+}
+
+/* With the lock: one that this thread parked and that is as wanted; or NULL. */
+static struct acre_arena *take_parked(const struct acre_arena_options *wanted, const struct acre_options *options) {
+    bool plain =
+        (wanted->source == ACRE_SOURCE_AUTO || wanted->source == ACRE_SOURCE_MMAP) && wanted->reserve_bytes == 0;
+    enum acre_thp thp = policy_of(wanted, options, 0).thp;
+    size_t limit_bytes =
+        wanted->limit_bytes == 0 ? SIZE_MAX : acre_align_down(wanted->limit_bytes, ACRE_GRANULE_BYTES);
+    for (struct acre_node *node = arenas.parking.next; plain && node != &arenas.parking; node = node->next) {
+        struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, parked_node);
+        struct acre_quota *quota = &arena->supplier.quota;
+        if (atomic_load(&arena->depot.last_place->owner) != acre_thread_pointer() ||
+            arena->pages.policy.thp != thp || acre_quota_held_bytes(quota) > limit_bytes)
+            continue;
+        unpark(arena);
+        *quota = (struct acre_quota){acre_quota_held_bytes(quota), acre_quota_held_bytes(quota), limit_bytes};
+        atomic_store_explicit(&arena->supplier.calls, 0, memory_order_relaxed);
+        begin_life(arena, wanted);
+        return arena;
+    }
+    return NULL;
+}
+
+static struct acre_arena *make(const struct acre_arena_options *wanted, const struct acre_options *options,
+                               int *error) {
+    *error = ENOMEM;
+    struct acre_arena *arena = acre_metadata_take(ACRE_RECORD_ARENA, sizeof *arena);
+    if (arena == NULL) return NULL;
+    *error = start_arena(arena, wanted, options);
+    if (*error == 0) return arena;
+    acre_metadata_give(ACRE_RECORD_ARENA, arena);
+    return NULL;
 }
 
 struct acre_arena *acre_arena_new(const struct acre_arena_options *wanted, const struct acre_options *options,
                                   int *error) {
     struct acre_arena_options none;
-    memset(&none, 0, sizeof none);
-    if (wanted == NULL) wanted = &none;
+    if (wanted == NULL) {
+        memset(&none, 0, sizeof none);
+        wanted = &none;
+    }
     *error = EINVAL;
     if (!is_reasonable(wanted)) return NULL;
-    *error = ENOMEM;
-    struct acre_arena *arena = acre_metadata_take(ACRE_RECORD_ARENA, sizeof *arena);
-    if (arena == NULL) return NULL;
     acre_lock(&arenas.lock);
     start(options);
-    *error = start_arena(arena, wanted, options);
+    struct acre_arena *arena = take_parked(wanted, options);
+    if (arena == NULL) arena = make(wanted, options, error);
     acre_unlock(&arenas.lock);
-    if (*error == 0) return arena;
-    acre_metadata_give(ACRE_RECORD_ARENA, arena);
-    return NULL;
+    return arena;
 }
 
 struct acre_arena *acre_arena_of_place(const struct acre_arena_place *place) {
@@ -231,18 +294,13 @@ static void end_blocks(struct acre_arena *arena, bool end) {
     atomic_store_explicit(&arena->depot.had_extras, false, memory_order_relaxed);
 }
 
-void acre_arena_empty(struct acre_arena *arena) {
-    end_blocks(arena, false);
-    acre_page_heap_reset(&arena->pages);
-}
-
-/* Nobody finds it any more afterwards. false: it was not there. */
-static bool unlist(struct acre_arena *arena) {
+/* While its blocks end nobody else looks at it: true when there is such a handle still. A fork sees it all the
+ * time. */
+static bool begin_end(struct acre_arena *arena, const struct acre_arena_place *place) {
     acre_lock(&arenas.lock);
-    bool is_there = acre_list_holds(&arena->all_node);
-    if (is_there && arenas.next_visit == &arena->all_node) arenas.next_visit = arena->all_node.next;
-    if (is_there) acre_list_remove(&arena->all_node);
-    while (__atomic_load_n(&arenas.held, __ATOMIC_ACQUIRE) == arena) {
+    bool is_there = place == NULL ? arena->is_parked || arena->depot.place != NULL : arena->depot.place == place;
+    if (is_there) __atomic_store_n(&arena->is_busy, true, __ATOMIC_RELAXED);
+    while (is_there && __atomic_load_n(&arenas.held, __ATOMIC_ACQUIRE) == arena) {
         acre_unlock(&arenas.lock);
         acre_os_sleep_us(PAUSE_US);
         acre_lock(&arenas.lock);
@@ -251,14 +309,103 @@ static bool unlist(struct acre_arena *arena) {
     return is_there;
 }
 
-bool acre_arena_end(struct acre_arena *arena) {
-    if (!unlist(arena)) return false;
+static void stop_being_busy(struct acre_arena *arena) {
+    acre_lock(&arenas.lock);
+    arena->is_busy = false;
+    acre_unlock(&arenas.lock);
+}
+
+void acre_arena_empty(struct acre_arena *arena) {
+    begin_end(arena, NULL);
+    end_blocks(arena, false);
+    acre_page_heap_reset(&arena->pages);
+    stop_being_busy(arena);
+}
+
+/* Whether it is worth it: one heap, of this thread, and little memory. */
+static bool may_park(struct acre_arena *arena) {
+    const struct acre_node *heaps = &arena->depot.heaps;
+    return is_plain(&arena->supplier) && arena->depot.place->heap != NULL &&
+           atomic_load(&arena->depot.place->owner) == acre_thread_pointer() && heaps->next == heaps->prev &&
+           acre_quota_held_bytes(&arena->supplier.quota) <= PARKED_BYTES_EACH;
+}
+
+/* With the lock: one that no thread will take again, or the oldest when there is no room. */
+static struct acre_arena *take_victim(void) {
+    struct acre_arena *victim = NULL;
+    for (struct acre_node *node = arenas.parking.next; node != &arenas.parking; node = node->next) {
+        struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, parked_node);
+        if (arenas.parked >= PARKED_MOST || atomic_load(&arena->depot.last_place->owner) == 0) victim = arena;
+    }
+    if (victim != NULL) unpark(victim);
+    return victim;
+}
+
+/* The rest of the way. It stays listed until its blocks are gone. */
+static void finish(struct acre_arena *arena) {
     end_blocks(arena, true);
     acre_page_heap_end(&arena->pages, &acre_default_arena.pages);
     acre_supplier_end(&arena->supplier);
-    arena->depot.place = NULL;
+    acre_lock(&arenas.lock);
+    if (arenas.next_visit == &arena->all_node) arenas.next_visit = arena->all_node.next;
+    acre_list_remove(&arena->all_node);
+    acre_unlock(&arenas.lock);
     acre_metadata_give(ACRE_RECORD_ARENA, arena);
+}
+
+/* After all blocks have ended. false: there is no room. */
+static bool park(struct acre_arena *arena) {
+    acre_lock(&arenas.lock);
+    struct acre_arena *victim = take_victim();
+    size_t held_bytes = acre_quota_held_bytes(&arena->supplier.quota);
+    bool fits = held_bytes <= PARKED_BYTES - arenas.parked_bytes;
+    if (fits) {
+        arena->is_parked = true;
+        arena->is_busy = false;
+        arena->parked_bytes = held_bytes;
+        arenas.parked++;
+        arenas.parked_bytes += held_bytes;
+        acre_list_push_front(&arenas.parking, &arena->parked_node);
+    }
+    acre_unlock(&arenas.lock);
+    if (victim != NULL && begin_end(victim, NULL)) finish(victim);
+    if (fits) acre_decay_note();
+    return fits;
+}
+
+bool acre_arena_end(struct acre_arena *arena, const struct acre_arena_place *place) {
+    bool parks = may_park(arena);
+    if (parks) acre_heap_check_not_entered(&arena->depot);
+    if (!begin_end(arena, place)) return false;
+    arena->depot.place = NULL; /* the handle is none any more */
+    if (parks) {
+        end_blocks(arena, false);
+        acre_page_heap_reset(&arena->pages);
+        if (park(arena)) return true;
+    }
+    finish(arena);
     return true;
+}
+
+void acre_arena_end_parked(void) {
+    for (struct acre_arena *arena = NULL; arenas.started;) {
+        acre_lock(&arenas.lock);
+        bool any = !acre_list_is_empty(&arenas.parking);
+        if (any) {
+            arena = ACRE_CONTAINER_OF(arenas.parking.next, struct acre_arena, parked_node);
+            acre_list_remove(&arena->parked_node);
+            arenas.parked--;
+            arenas.parked_bytes -= arena->parked_bytes;
+        }
+        acre_unlock(&arenas.lock);
+        if (!any) return;
+        begin_end(arena, NULL);
+        finish(arena);
+    }
+}
+
+static bool visit_unless_busy(struct acre_arena *arena, acre_arena_visit *visit, void *context) {
+    return arena->is_busy || visit(arena, context);
 }
 
 bool acre_arena_visit_all(acre_arena_visit *visit, void *context) {
@@ -266,7 +413,7 @@ bool acre_arena_visit_all(acre_arena_visit *visit, void *context) {
     if (!arenas.started) return true;
     acre_lock(&arenas.lock);
     for (struct acre_node *node = arenas.all.next; more && node != &arenas.all; node = node->next)
-        more = visit(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), context);
+        more = visit_unless_busy(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), visit, context);
     acre_unlock(&arenas.lock);
     return more;
 }
@@ -280,9 +427,10 @@ struct acre_arena *acre_arena_hold(bool first, bool *busy) {
         return NULL;
     }
     if (first) arenas.next_visit = arenas.all.next;
-    if (arenas.next_visit != &arenas.all) {
+    while (arena == NULL && arenas.next_visit != &arenas.all) {
         arena = ACRE_CONTAINER_OF(arenas.next_visit, struct acre_arena, all_node);
         arenas.next_visit = arenas.next_visit->next;
+        if (arena->is_busy) arena = NULL;
     }
     __atomic_store_n(&arenas.held, arena, __ATOMIC_RELAXED);
     acre_unlock(&arenas.lock);

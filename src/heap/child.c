@@ -50,6 +50,7 @@ static void abandon(struct acre_thread *thread, void *context) {
 void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *depot) {
     struct acre_node *mine = NULL;
     depot->leaving = 0;
+    acre_list_start(&depot->idle);
     for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
         struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
         next = node->next;
@@ -63,7 +64,7 @@ void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *
     }
     acre_list_start(&depot->heaps);
     if (mine != NULL) acre_list_push_front(&depot->heaps, mine);
-    struct acre_arena_place *place = depot->place;
+    struct acre_arena_place *place = depot->last_place;
     if (place != NULL && atomic_load(&place->owner) != acre_thread_pointer()) {
         place->heap = NULL;
         atomic_store(&place->owner, 0);

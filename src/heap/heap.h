@@ -218,6 +218,8 @@ struct acre_heap *acre_heap_make_for(struct acre_depot *depot);
 /* The end of all blocks of the depot's arena, before its slabs go: its heaps are empty, and lookasides forget its
  * slabs. The heaps end, or go on. No other thread uses the arena. */
 void acre_heap_empty_all(struct acre_depot *depot, bool end);
+/* Ends the program if a thread has entered the arena. */
+void acre_heap_check_not_entered(struct acre_depot *depot);
 /* For a thread that ends. */
 void acre_heap_leave_others(struct acre_thread *thread);
 /* The owner's free brought the countdown to 0. */

@@ -38,10 +38,22 @@ struct acre_heap *acre_heap_for(struct acre_depot *depot) {
     return found;
 }
 
+/* One of the arena's whose thread has ended, or a new record. */
+static struct acre_heap *take_record(struct acre_depot *depot) {
+    struct acre_heap *heap = NULL;
+    acre_lock(acre_heap_lock());
+    if (!acre_list_is_empty(&depot->idle)) {
+        heap = ACRE_CONTAINER_OF(depot->idle.next, struct acre_heap, depot_node);
+        acre_list_remove(&heap->depot_node);
+    }
+    acre_unlock(acre_heap_lock());
+    return heap != NULL ? heap : acre_metadata_take(ACRE_RECORD_HEAP, sizeof *heap);
+}
+
 struct acre_heap *acre_heap_make_for(struct acre_depot *depot) {
     struct acre_heap *heap = acre_heap_for(depot);
     if (heap != NULL || !acre_heap_is_made()) return heap;
-    heap = acre_metadata_take(ACRE_RECORD_HEAP, sizeof *heap);
+    heap = take_record(depot);
     if (heap == NULL) return NULL;
     acre_heap_prepare(heap, acre_this_thread, depot);
     atomic_store(&heap->thread, acre_thread_pointer());
@@ -55,30 +67,26 @@ struct acre_heap *acre_heap_make_for(struct acre_depot *depot) {
 
 /* With the registry locked. */
 static void unlist(struct acre_heap *heap) {
+    struct acre_arena_place *place = heap->depot->last_place;
     acre_list_remove(&heap->home_node);
     acre_list_remove(&heap->depot_node);
-    struct acre_arena_place *place = heap->depot->place;
-    if (place->heap != heap) return;
+    if (place == NULL || place->heap != heap) return;
     place->heap = NULL;
     atomic_store(&place->owner, 0);
 }
 
-/* Slabs may still name it: who pushes one on its queue finds it without a thread, and sees to the slab at once. */
-static void end(struct acre_heap *heap) {
-    heap->depot = NULL;
-    heap->home = NULL;
-    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
-    acre_remote_drain(heap);
-    acre_metadata_give(ACRE_RECORD_HEAP, heap);
-}
-
-/* Its slabs are handed on without the lock. The arena may come to its end as well meanwhile, and waits for that. */
+/* Its slabs are handed on without the lock. The arena may come to its end as well meanwhile, and waits for that.
+ * Slabs of the arena may still name the heap: who pushes one on its queue finds it without a thread, and sees to
+ * the slab. */
 static void leave(struct acre_heap *heap) {
     struct acre_depot *depot = heap->depot;
     *found_slot(depot) = NULL;
     acre_heap_leave(heap);
-    end(heap);
+    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
+    acre_remote_drain(heap);
     acre_lock(acre_heap_lock());
+    heap->home = NULL;
+    acre_list_push_front(&depot->idle, &heap->depot_node);
     depot->leaving--;
     acre_unlock(acre_heap_lock());
 }
@@ -146,19 +154,43 @@ static void check_not_entered(const struct acre_heap *heap) {
     }
 }
 
+void acre_heap_check_not_entered(struct acre_depot *depot) {
+    acre_lock(acre_heap_lock());
+    for (struct acre_node *node = depot->heaps.next; node != &depot->heaps; node = node->next)
+        check_not_entered(ACRE_CONTAINER_OF(node, struct acre_heap, depot_node));
+    acre_unlock(acre_heap_lock());
+}
+
+/* With the registry locked, at the end of its arena: nobody names it any more. */
+static void end(struct acre_heap *heap) {
+    heap->depot = NULL;
+    heap->home = NULL;
+    atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
+    acre_metadata_give(ACRE_RECORD_HEAP, heap);
+}
+
+static void end_idle(struct acre_depot *depot) {
+    while (!acre_list_is_empty(&depot->idle)) {
+        struct acre_heap *heap = ACRE_CONTAINER_OF(depot->idle.next, struct acre_heap, depot_node);
+        acre_list_remove(&heap->depot_node);
+        end(heap);
+    }
+}
+
 void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
     lock_when_none_leaves(depot);
     for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
         struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
         next = node->next;
+        if (end_them) check_not_entered(heap);
         forget_slabs(&heap->home->lookaside, depot);
         acre_remote_drop(heap);
         clear(heap);
         acre_mixed_empty(heap, !end_them);
         if (!end_them) continue;
-        check_not_entered(heap);
         unlist(heap);
         end(heap);
     }
+    if (end_them) end_idle(depot);
     acre_unlock(acre_heap_lock());
 }

@@ -225,6 +225,23 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
 
 static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
 
+/* When there is no memory: the slab that was given up for having too little free. */
+static bool take_back(struct acre_heap *heap, struct acre_slab *slab) {
+    uintptr_t nobody = ACRE_OWNER_NONE;
+    struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    acre_slab_collect(slab);
+    slab->span.state = ACRE_SLAB_CURRENT;
+    acre_heap_remember(slab);
+    supply->slab = slab;
+    supply->touched = acre_slab_words_touched(slab);
+    begin_pass(supply, slab);
+    if (acre_slab_count_free(slab) > 0) return true;
+    supply->slab = NULL;
+    acre_heap_disown(slab);
+    return false;
+}
+
 /* The pass over the current slab has ended, or there is none. Inside the gate. */
 static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
@@ -240,7 +257,7 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     if (supply->slab == NULL) {
         void *block = acre_mixed_take(heap, size_class);
         if (block != NULL) return block;
-        if (!find_slab(heap, supply, size_class)) return NULL;
+        if (!find_slab(heap, supply, size_class) && (slab == NULL || !take_back(heap, slab))) return NULL;
     }
     return refill_from(heap, supply->slab);
 }
@@ -348,6 +365,7 @@ bool acre_heap_give_current(struct acre_heap *heap) {
 
 void acre_heap_list_partial(struct acre_heap *heap, struct acre_slab *slab, bool as_first) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    heap->used[slab->span.size_class / 64] |= UINT64_C(1) << slab->span.size_class % 64;
     if (supply->stock == 0) acre_list_start(&supply->partial);
     if (as_first)
         acre_list_push_front(&supply->partial, &slab->node);

@@ -107,13 +107,9 @@ void acre_remote_drain(struct acre_heap *heap) {
     }
 }
 
-/* Slabs of other arenas have come here where the heap's record was once of theirs. */
 void acre_remote_drop(struct acre_heap *heap) {
     for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
         next = slab->queue_next;
-        if (slab->depot == heap->depot)
-            acre_slab_unqueue(slab);
-        else
-            deliver(heap, slab);
+        acre_slab_unqueue(slab);
     }
 }

@@ -27,9 +27,11 @@ struct acre_depot {
     bool is_default;
     bool zeroes;                    /* blocks are handed out zeroed */
     _Atomic bool had_extras;        /* its slabs may have more than their records; not known of the default arena */
-    struct acre_arena_place *place; /* in use; NULL: the default arena */
-    struct acre_node heaps;         /* of threads, but in the default arena; guarded by the registry's lock */
-    uint32_t leaving;               /* of them, whose thread ends now; likewise */
+    struct acre_arena_place *place; /* in use; NULL: of the default arena, or at its end */
+    struct acre_arena_place *last_place; /* the one that is or was */
+    struct acre_node heaps;              /* of threads, but in the default arena; guarded by the registry's lock */
+    struct acre_node idle;               /* heaps whose thread has ended: slabs may name them; likewise */
+    uint32_t leaving;                    /* of them, whose thread ends now; likewise */
     struct acre_node shared[ACRE_CLASSES];
     _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
 };

@@ -18,25 +18,41 @@ uint32_t acre_mixed_next(const struct acre_slab *slab, uint32_t unit) {
     return bits == 0 ? fresh_unit : (uint32_t)acre_min(word * 64 + acre_lowest_bit(bits), fresh_unit);
 }
 
-/* Bits of `count` units from this one on, in one word after the other. */
-static void set_units(uint64_t *bits, uint32_t unit, uint32_t count) {
-    while (count > 0) {
-        uint32_t part = (uint32_t)acre_min(64 - unit % 64, count);
-        bits[unit / 64] |= (part == 64 ? ~UINT64_C(0) : (UINT64_C(1) << part) - 1) << unit % 64;
-        unit += part;
-        count -= part;
+/* Of a word, the bits [from, to). */
+static uint64_t between(uint32_t from, uint32_t to) {
+    uint64_t below_to = to >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << to) - 1;
+    return below_to & ~UINT64_C(0) << from;
+}
+
+/* Bits 0, stride, 2 * stride, ... */
+static uint64_t every(uint32_t stride) {
+    uint64_t pattern = 1;
+    for (uint32_t step = stride; step < 64; step *= 2) pattern |= pattern << step;
+    return pattern;
+}
+
+/* Units [unit, end) are blocks of `stride` units each, which are live, or one that is free. */
+static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride, bool live) {
+    uint64_t *begins = acre_mixed_begins(slab), pattern = every(stride);
+    uint32_t over = 64 % stride, phase = unit % 64; /* of the first block that begins in the word */
+    for (uint32_t word = unit / 64, from = phase; word * 64 < end; word++, from = 0) {
+        uint64_t range = between(from, (uint32_t)acre_min(end - word * 64, 64));
+        uint64_t first = phase < 64 ? pattern << phase & range : 0;
+        begins[word] |= first;
+        slab->bits[word] = (slab->bits[word] | range) & ~(live ? first : 0);
+        phase = word == unit / 64 ? (stride - (64 - phase) % stride) % stride
+                                  : (phase >= over ? phase - over : phase + stride - over);
     }
 }
 
-/* Aligned requests count on it that blocks lie at multiples of the greatest power of two in their size. Up to there it is
- * as if a block lay there that is free. */
+/* Aligned requests count on it that blocks lie at multiples of the greatest power of two in their size. Up to there
+ * it is as if a block lay there that is free. */
 static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT;
     uint32_t aligned_bytes = (uint32_t)acre_align_up(slab->fresh_bytes, block_bytes & -block_bytes);
     uint32_t gap_bytes = aligned_bytes - slab->fresh_bytes;
     if (gap_bytes == 0 || aligned_bytes >= slab->end_bytes) return;
-    acre_mixed_begins(slab)[unit / 64] |= UINT64_C(1) << unit % 64;
-    set_units(slab->bits, unit, gap_bytes / ACRE_ALIGNMENT);
+    mark(slab, unit, aligned_bytes / ACRE_ALIGNMENT, gap_bytes / ACRE_ALIGNMENT, false);
     slab->fresh_bytes = aligned_bytes;
 }
 
@@ -46,12 +62,7 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     if (slab->fresh_bytes % (block_bytes & -block_bytes) != 0) return 0;
     uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
-    uint64_t *begins = acre_mixed_begins(slab);
-    if (units > 1) set_units(slab->bits, unit, count * units);
-    for (uint32_t block = 0; block < count; block++, unit += units) {
-        begins[unit / 64] |= UINT64_C(1) << unit % 64;
-        slab->bits[unit / 64] &= ~(UINT64_C(1) << unit % 64);
-    }
+    if (count > 0) mark(slab, unit, unit + count * units, units, true);
     slab->fresh_bytes += count * (uint32_t)block_bytes;
     return count;
 }

@@ -398,7 +398,10 @@ static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
     if (mapped_bytes > huge->mapped_bytes + huge->mapped_bytes / COPY_PART &&
         acre_huge_cache_has(&huge_blocks.cache, mapped_bytes))
         return false;
-    if (mapped_bytes > huge->mapped_bytes && acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes))
+    /* What lies behind it may be a little more than is wanted. */
+    bool may_extend = huge->space->supplier->quota.limit_bytes == SIZE_MAX;
+    if (mapped_bytes > huge->mapped_bytes && may_extend &&
+        acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes))
         return keep(huge, mapped_bytes);
     return remap(huge, mapped_bytes);
 }
