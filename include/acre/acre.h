@@ -35,7 +35,11 @@ int acre_release(void);
  * else, and go all at once. They are otherwise as any blocks: free, realloc and malloc_usable_size take them in any
  * thread, and realloc leaves a block in its arena.
  *
- * Any number of threads may allocate from an arena and free into it. acre_arena_reset and acre_arena_destroy are
+ * Any number of threads may allocate from an arena and free into it. An arena that was destroyed is noticed by its
+ * handle, and that ends the program with a line; but for one handle in sixteen, once the record serves another
+ * arena.
+ *
+ * acre_arena_reset and acre_arena_destroy are
  * for one thread alone: no other may use the arena or a block of it at that time. None of these functions is
  * async-signal-safe.
  *
@@ -59,7 +63,8 @@ enum acre_thp { ACRE_THP_AUTO, ACRE_THP_ALWAYS, ACRE_THP_NEVER };
 /* The caller's own source. Called with a lock of the arena held: they may call malloc, but nothing of this arena,
  * nor malloc while it is entered. take: size_bytes (a multiple of 64 KiB) of memory that may be read and written,
  * at a multiple of alignment (a power of two, at least 64 KiB), which is not acre's (no block of malloc) and may
- * hold anything; NULL: there is none. What is not so is given back at once, and counts as none. give: what take
+ * hold anything; NULL: there is none. What acre sees not to be so is given back
+ * at once, and counts as none. give: what take
  * gave, whole; false: it stays with the caller anyway. May be NULL: then nothing is given back. */
 struct acre_source_functions {
     void *(*take)(void *context, size_t size_bytes, size_t alignment);
@@ -69,19 +74,31 @@ struct acre_source_functions {
 
 /* Zero in a field means what is written first. */
 struct acre_arena_options {
-    const char *name;        /* "arena"; up to 31 bytes of it are copied */
-    enum acre_source source; /* ACRE_SOURCE_AUTO */
-    enum acre_thp thp;       /* as option thp says */
-    size_t limit_bytes;      /* no limit; else what the arena may hold, a multiple of 64 KiB when rounded down. Its
-                                records, about 1.5 % of its memory, come on top */
-    size_t reserve_bytes; /* none; else address space in one piece, taken at once and used as needed: all that the
-                             arena will ever have. ACRE_SOURCE_AUTO and _MMAP only */
-    void *range; /* ACRE_SOURCE_RANGE: the caller's memory, of which the arena uses the whole 64 KiB steps of */
-    size_t range_bytes; /* addresses. It is not acre's to give back, and holds anything afterwards */
-    struct acre_source_functions functions; /* ACRE_SOURCE_CUSTOM */
-    bool zeroed;                            /* blocks hold anything; else they come zeroed, from every function */
-    bool single_thread; /* any thread may use it; else only the one that creates it, which acre need not check */
-    unsigned flags;     /* 0: nothing is defined yet */
+    /* "arena"; up to 31 bytes of it are copied. */
+    const char *name;
+    /* ACRE_SOURCE_AUTO. */
+    enum acre_source source;
+    /* As option thp says. */
+    enum acre_thp thp;
+    /* No limit; else what the arena may hold, at least 64 KiB, rounded down to a multiple of that. Its records,
+     * about 1.5 % of its memory, come on top. */
+    size_t limit_bytes;
+    /* None; else address space in one piece, taken at once and used as needed: all that the arena will ever have.
+     * ACRE_SOURCE_AUTO and ACRE_SOURCE_MMAP only. */
+    size_t reserve_bytes;
+    /* ACRE_SOURCE_RANGE: the caller's memory, of which the arena uses whole steps of 64 KiB. It is not acre's to
+     * give back, and holds anything afterwards. */
+    void *range;
+    size_t range_bytes;
+    /* ACRE_SOURCE_CUSTOM. */
+    struct acre_source_functions functions;
+    /* Blocks hold anything; else they come zeroed, from every function, and so does what realloc adds, unless it
+     * was the block's before. */
+    bool zeroed;
+    /* Any thread may use it; else only the one that creates it, which acre need not check. */
+    bool single_thread;
+    /* Nothing is defined yet. */
+    unsigned flags;
 };
 
 /* A new arena, or NULL and errno (options: NULL means all zero):
@@ -122,11 +139,12 @@ struct acre_arena_figures {
 };
 void acre_arena_stats(acre_arena *arena, struct acre_arena_figures *stats);
 
-/* Calls visit for every live block, in no certain order, as long as it returns true; false when one did not. Nobody
- * may use the arena meanwhile, visit included. */
+/* Calls visit for every live block, in no certain order, as long as it returns true; false when one did not. Nobody may use
+ * the arena meanwhile, visit included; a thread that has used it and ends uses it, too. */
 typedef bool acre_visit_block(void *block, size_t size_bytes, void *context);
 bool acre_arena_walk(acre_arena *arena, acre_visit_block *visit, void *context);
-/* Calls visit for every arena but the default one, likewise. visit must not create or destroy arenas. */
+/* Calls visit for every arena but the default one, as long as it returns true; false when one did not. visit must
+ * not create, reset or destroy arenas. */
 typedef bool acre_visit_arena(acre_arena *arena, const char *name, void *context);
 bool acre_arena_each(acre_visit_arena *visit, void *context);
 

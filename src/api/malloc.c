@@ -37,8 +37,10 @@ static void *allocate_large(struct acre_heap *heap, size_t size_bytes, size_t al
     acre_decay_answer();
     if (block == 0 && acre_heap_recover(heap)) block = take_pages(arena, size_bytes, alignment, dirty_bytes);
     if (block == 0) return out_of_memory();
-    if (arena->depot.zeroes) {
-        memset((void *)block, 0, acre_min(size_bytes, *dirty_bytes));
+    if (arena->depot.zeroes && *dirty_bytes > 0) {
+        /* All that the block may ever be resized to in place. */
+        size_t usable_bytes = acre_usable_bytes("malloc", (void *)block);
+        memset((void *)block, 0, *dirty_bytes < size_bytes ? *dirty_bytes : usable_bytes);
         *dirty_bytes = 0;
     }
     return (void *)block;
@@ -270,16 +272,23 @@ size_t acre_usable_bytes(const char *function, void *block) {
     return usable_of(acre_map_find((uintptr_t)block), function, block);
 }
 
+static void clear_behind(void *block, size_t usable_bytes) {
+    size_t now_bytes = acre_usable_bytes("realloc", block);
+    if (now_bytes > usable_bytes) memset((char *)block + usable_bytes, 0, now_bytes - usable_bytes);
+}
+
 /* A large or huge block that stays what it is: resized where it lies, or moved by the kernel. NULL: neither. */
-static void *resize_pages(void *block, size_t size_bytes) {
+static void *resize_pages(void *block, size_t usable_bytes, size_t size_bytes) {
     struct acre_span *span = acre_map_find((uintptr_t)block);
     size_t threshold_bytes = acre_options.huge_threshold_bytes;
     if (span->kind == ACRE_SPAN_HUGE && size_bytes > threshold_bytes / 2)
         return (void *)acre_huge_resize((struct acre_huge *)span, size_bytes);
-    if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes &&
-        acre_page_heap_resize_large(((struct acre_chunk *)span)->heap, (struct acre_chunk *)span, (uintptr_t)block,
-                                    size_bytes))
+    if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes) {
+        struct acre_chunk *chunk = (struct acre_chunk *)span;
+        if (!acre_page_heap_resize_large(chunk->heap, chunk, (uintptr_t)block, size_bytes)) return NULL;
+        if (acre_arena_of_span(span)->depot.zeroes) clear_behind(block, usable_bytes);
         return block;
+    }
     return NULL;
 }
 
@@ -333,11 +342,11 @@ static void *resize(struct acre_heap *heap, void *block, size_t size_bytes) {
         if (size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
         return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
     }
-    void *resized = resize_pages(block, size_bytes);
+    void *resized = resize_pages(block, usable_bytes, size_bytes);
     if (resized == NULL) resized = reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
     /* Where there is no room for the whole of it, there may be for the difference, now that what was free is given
      * up. */
-    return resized != NULL ? resized : resize_pages(block, size_bytes);
+    return resized != NULL ? resized : resize_pages(block, usable_bytes, size_bytes);
 }
 
 static void *reallocate(void *block, size_t size_bytes) {

@@ -148,15 +148,11 @@ static void set_name(struct acre_arena *arena, const char *name) {
 /* With the lock: what differs from life to life. */
 static void begin_life(struct acre_arena *arena, const struct acre_arena_options *wanted) {
     set_name(arena, wanted->name);
-    arena->depot.zeroes = wanted->zeroed;
+    arena->depot.zeroes = arena->huge.zeroes = wanted->zeroed;
     arena->single_thread = wanted->single_thread;
-    struct acre_arena_place *before = arena->depot.last_place,
-                            *place = &arena->places[arenas.lives++ % ACRE_ARENA_LIVES];
-    uintptr_t owner = before == NULL ? 0 : atomic_load(&before->owner);
-    struct acre_heap *heap = before == NULL ? NULL : before->heap;
-    if (before != NULL) *before = (struct acre_arena_place){0, NULL, arena};
-    *place = (struct acre_arena_place){owner, heap, arena};
-    arena->depot.place = arena->depot.last_place = place;
+    struct acre_arena_place *place = &arena->places[arenas.lives++ % ACRE_ARENA_LIVES];
+    *place = (struct acre_arena_place){atomic_load(&arena->depot.parked.owner), arena->depot.parked.heap, arena};
+    arena->depot.place = place;
 }
 
 static bool is_plain(const struct acre_supplier *supplier) {
@@ -204,8 +200,8 @@ static struct acre_arena *take_parked(const struct acre_arena_options *wanted, c
     for (struct acre_node *node = arenas.parking.next; plain && node != &arenas.parking; node = node->next) {
         struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, parked_node);
         struct acre_quota *quota = &arena->supplier.quota;
-        if (atomic_load(&arena->depot.last_place->owner) != acre_thread_pointer() ||
-            arena->pages.policy.thp != thp || acre_quota_held_bytes(quota) > limit_bytes)
+        if (atomic_load(&arena->depot.parked.owner) != acre_thread_pointer() || arena->pages.policy.thp != thp ||
+            acre_quota_held_bytes(quota) > limit_bytes)
             continue;
         unpark(arena);
         *quota = (struct acre_quota){acre_quota_held_bytes(quota), acre_quota_held_bytes(quota), limit_bytes};
@@ -335,7 +331,7 @@ static struct acre_arena *take_victim(void) {
     struct acre_arena *victim = NULL;
     for (struct acre_node *node = arenas.parking.next; node != &arenas.parking; node = node->next) {
         struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, parked_node);
-        if (arenas.parked >= PARKED_MOST || atomic_load(&arena->depot.last_place->owner) == 0) victim = arena;
+        if (arenas.parked >= PARKED_MOST || atomic_load(&arena->depot.parked.owner) == 0) victim = arena;
     }
     if (victim != NULL) unpark(victim);
     return victim;
@@ -373,11 +369,19 @@ static bool park(struct acre_arena *arena) {
     return fits;
 }
 
+/* The handle is none any more, and nothing is found there. */
+static void leave_place(struct acre_arena *arena) {
+    struct acre_arena_place *place = arena->depot.place;
+    arena->depot.parked = (struct acre_arena_place){atomic_load(&place->owner), place->heap, arena};
+    *place = (struct acre_arena_place){0, NULL, arena};
+    arena->depot.place = NULL;
+}
+
 bool acre_arena_end(struct acre_arena *arena, const struct acre_arena_place *place) {
     bool parks = may_park(arena);
     if (parks) acre_heap_check_not_entered(&arena->depot);
     if (!begin_end(arena, place)) return false;
-    arena->depot.place = NULL; /* the handle is none any more */
+    leave_place(arena);
     if (parks) {
         end_blocks(arena, false);
         acre_page_heap_reset(&arena->pages);

@@ -64,8 +64,8 @@ void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *
     }
     acre_list_start(&depot->heaps);
     if (mine != NULL) acre_list_push_front(&depot->heaps, mine);
-    struct acre_arena_place *place = depot->last_place;
-    if (place != NULL && atomic_load(&place->owner) != acre_thread_pointer()) {
+    struct acre_arena_place *place = acre_depot_place(depot);
+    if (atomic_load(&place->owner) != acre_thread_pointer()) {
         place->heap = NULL;
         atomic_store(&place->owner, 0);
     }

@@ -67,10 +67,10 @@ struct acre_heap *acre_heap_make_for(struct acre_depot *depot) {
 
 /* With the registry locked. */
 static void unlist(struct acre_heap *heap) {
-    struct acre_arena_place *place = heap->depot->last_place;
+    struct acre_arena_place *place = acre_depot_place(heap->depot);
     acre_list_remove(&heap->home_node);
     acre_list_remove(&heap->depot_node);
-    if (place == NULL || place->heap != heap) return;
+    if (place->heap != heap) return;
     place->heap = NULL;
     atomic_store(&place->owner, 0);
 }

@@ -12,7 +12,8 @@ void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_pa
     depot->borrowed_granules = 0;
     depot->is_default = depot->zeroes = false;
     atomic_store_explicit(&depot->had_extras, false, memory_order_relaxed);
-    depot->place = depot->last_place = NULL;
+    depot->place = NULL;
+    depot->parked = (struct acre_arena_place){0, NULL, NULL};
     acre_list_start(&depot->idle);
     depot->leaving = 0;
     acre_list_start(&depot->heaps);

@@ -28,10 +28,10 @@ struct acre_depot {
     bool zeroes;                    /* blocks are handed out zeroed */
     _Atomic bool had_extras;        /* its slabs may have more than their records; not known of the default arena */
     struct acre_arena_place *place; /* in use; NULL: of the default arena, or at its end */
-    struct acre_arena_place *last_place; /* the one that is or was */
-    struct acre_node heaps;              /* of threads, but in the default arena; guarded by the registry's lock */
-    struct acre_node idle;               /* heaps whose thread has ended: slabs may name them; likewise */
-    uint32_t leaving;                    /* of them, whose thread ends now; likewise */
+    struct acre_arena_place parked; /* what was there, while no place is in use */
+    struct acre_node heaps;         /* of threads, but in the default arena; guarded by the registry's lock */
+    struct acre_node idle;          /* heaps whose thread has ended: slabs may name them; likewise */
+    uint32_t leaving;               /* of them, whose thread ends now; likewise */
     struct acre_node shared[ACRE_CLASSES];
     _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
 };
@@ -40,6 +40,10 @@ void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_pa
                       struct acre_page_heap *lender);
 ACRE_INLINE const char *acre_depot_name(const struct acre_depot *depot) {
     return depot == NULL ? "none" : depot->name;
+}
+/* Who uses the arena most, in its place or while it has none. */
+ACRE_INLINE struct acre_arena_place *acre_depot_place(struct acre_depot *depot) {
+    return depot->place != NULL ? depot->place : &depot->parked;
 }
 /* A new slab for the caller's heap, from what is borrowed or its own; NULL when there is no memory. Its end. */
 struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap);

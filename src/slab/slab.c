@@ -119,8 +119,10 @@ void acre_slab_destroy(struct acre_slab *slab) {
     acre_lock(&pages->lock);
     uint64_t released = acre_slab_holes(slab)->released, still = acre_slab_released_pages(slab);
     acre_released_used_again(acre_count_bits(released & ~still) * acre_os_page_bytes());
+    /* One that was begun anew may have been written to its end. */
+    size_t touched_bytes = acre_slab_is_mixed(slab) && !slab->zero ? slab->end_bytes : slab->fresh_bytes;
     acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
-                             slab->fresh_bytes, still);
+                             touched_bytes, still);
     acre_unlock(&pages->lock);
     acre_slab_forget(slab, true);
 }

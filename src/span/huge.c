@@ -55,6 +55,7 @@ void acre_huge_space_start(struct acre_huge_space *space, struct acre_supplier *
     space->supplier = supplier;
     acre_list_start(&space->live);
     space->figures = (struct acre_huge_figures){0, 0, 0};
+    space->zeroes = false;
 }
 
 static void note_live(struct acre_huge_space *space, struct acre_huge *huge, size_t asked_bytes) {
@@ -398,8 +399,8 @@ static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
     if (mapped_bytes > huge->mapped_bytes + huge->mapped_bytes / COPY_PART &&
         acre_huge_cache_has(&huge_blocks.cache, mapped_bytes))
         return false;
-    /* What lies behind it may be a little more than is wanted. */
-    bool may_extend = huge->space->supplier->quota.limit_bytes == SIZE_MAX;
+    /* What lies behind it may be a little more than is wanted, and holds anything. */
+    bool may_extend = huge->space->supplier->quota.limit_bytes == SIZE_MAX && !huge->space->zeroes;
     if (mapped_bytes > huge->mapped_bytes && may_extend &&
         acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes))
         return keep(huge, mapped_bytes);

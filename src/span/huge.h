@@ -42,6 +42,7 @@ struct acre_huge_space {
     struct acre_supplier *supplier;
     struct acre_node live;
     struct acre_huge_figures figures;
+    bool zeroes; /* what a block grows by is zeros */
 };
 
 struct acre_huge_policy {

@@ -82,3 +82,10 @@ foreach(model gate recent)
   add_test(NAME model.${model} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/model/${model}.py)
   set_tests_properties(model.${model} PROPERTIES LABELS model TIMEOUT 120)
 endforeach()
+
+# Arenas: what is made of them in the child of a fork, and what many cost.
+acre_test_linked(arenas_fork life/arenas_fork.c)
+acre_test_of_linked(arenas_fork_still arenas_fork life ARGS still)
+acre_test_of_linked(arenas_fork_storm arenas_fork life ARGS storm --forks 300)
+acre_test_linked(many_arenas life/many_arenas.c)
+acre_test_of_linked(many_arenas many_arenas life SOURCES auto)

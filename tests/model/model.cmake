@@ -18,3 +18,13 @@ if(TARGET model_static)
   target_link_options(model_static PRIVATE -static)
   acre_test_of_linked(model_static model_static model ARGS --seed 8 --threads 3 --operations 100000)
 endif()
+
+# Arenas against a model of theirs.
+acre_test_linked(model_arenas model/arenas.c)
+foreach(seed 1 2 3)
+  acre_test_of_linked(arenas_seed_${seed} model_arenas model ARGS --seed ${seed} --operations 300000)
+  acre_test_of_linked(arenas_seed_${seed}_threads model_arenas model ARGS --seed ${seed} --threads 4
+    --operations 150000)
+endforeach()
+acre_test_of_linked(arenas_few model_arenas model SOURCES auto ARGS --seed 5 --threads 4 --operations 150000
+  --arenas 2)
