@@ -290,17 +290,23 @@ static void end_blocks(struct acre_arena *arena, bool end) {
     atomic_store_explicit(&arena->depot.had_extras, false, memory_order_relaxed);
 }
 
-/* While its blocks end nobody else looks at it: true when there is such a handle still. A fork sees it all the
- * time. */
-static bool begin_end(struct acre_arena *arena, const struct acre_arena_place *place) {
-    acre_lock(&arenas.lock);
-    bool is_there = place == NULL ? arena->is_parked || arena->depot.place != NULL : arena->depot.place == place;
-    if (is_there) __atomic_store_n(&arena->is_busy, true, __ATOMIC_RELAXED);
-    while (is_there && __atomic_load_n(&arenas.held, __ATOMIC_ACQUIRE) == arena) {
+/* While its blocks end nobody else looks at it; but a fork, which sees it all the time. The lock is given back
+ * meanwhile.
+ */
+static void be_busy(struct acre_arena *arena) {
+    arena->is_busy = true;
+    while (__atomic_load_n(&arenas.held, __ATOMIC_ACQUIRE) == arena) {
         acre_unlock(&arenas.lock);
         acre_os_sleep_us(PAUSE_US);
         acre_lock(&arenas.lock);
     }
+}
+
+/* Likewise, if this is its handle still. */
+static bool begin_end(struct acre_arena *arena, const struct acre_arena_place *place) {
+    acre_lock(&arenas.lock);
+    bool is_there = arena->depot.place == place && !arena->is_busy;
+    if (is_there) be_busy(arena);
     acre_unlock(&arenas.lock);
     return is_there;
 }
@@ -312,7 +318,7 @@ static void stop_being_busy(struct acre_arena *arena) {
 }
 
 void acre_arena_empty(struct acre_arena *arena) {
-    begin_end(arena, NULL);
+    begin_end(arena, arena->depot.place);
     end_blocks(arena, false);
     acre_page_heap_reset(&arena->pages);
     stop_being_busy(arena);
@@ -333,7 +339,9 @@ static struct acre_arena *take_victim(void) {
         struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, parked_node);
         if (arenas.parked >= PARKED_MOST || atomic_load(&arena->depot.parked.owner) == 0) victim = arena;
     }
-    if (victim != NULL) unpark(victim);
+    if (victim == NULL) return NULL;
+    unpark(victim);
+    be_busy(victim);
     return victim;
 }
 
@@ -364,7 +372,7 @@ static bool park(struct acre_arena *arena) {
         acre_list_push_front(&arenas.parking, &arena->parked_node);
     }
     acre_unlock(&arenas.lock);
-    if (victim != NULL && begin_end(victim, NULL)) finish(victim);
+    if (victim != NULL) finish(victim);
     if (fits) acre_decay_note();
     return fits;
 }
@@ -391,21 +399,21 @@ bool acre_arena_end(struct acre_arena *arena, const struct acre_arena_place *pla
     return true;
 }
 
-void acre_arena_end_parked(void) {
-    for (struct acre_arena *arena = NULL; arenas.started;) {
-        acre_lock(&arenas.lock);
-        bool any = !acre_list_is_empty(&arenas.parking);
-        if (any) {
-            arena = ACRE_CONTAINER_OF(arenas.parking.next, struct acre_arena, parked_node);
-            acre_list_remove(&arena->parked_node);
-            arenas.parked--;
-            arenas.parked_bytes -= arena->parked_bytes;
-        }
-        acre_unlock(&arenas.lock);
-        if (!any) return;
-        begin_end(arena, NULL);
-        finish(arena);
+static struct acre_arena *take_first_parked(void) {
+    struct acre_arena *arena = NULL;
+    acre_lock(&arenas.lock);
+    if (!acre_list_is_empty(&arenas.parking)) {
+        arena = ACRE_CONTAINER_OF(arenas.parking.next, struct acre_arena, parked_node);
+        unpark(arena);
+        be_busy(arena);
     }
+    acre_unlock(&arenas.lock);
+    return arena;
+}
+
+void acre_arena_end_parked(void) {
+    if (!arenas.started) return;
+    for (struct acre_arena *arena; (arena = take_first_parked()) != NULL;) finish(arena);
 }
 
 static bool visit_unless_busy(struct acre_arena *arena, acre_arena_visit *visit, void *context) {
