@@ -11,9 +11,10 @@ needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-ser
   util-linux
 needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
+needs_arenas := libmimalloc-dev libjemalloc-dev libtalloc-dev libapr1-dev
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check bench bench-limit bench-scale bench-giveback install clean help
+.PHONY: all build-release try check bench bench-limit bench-scale bench-giveback bench-arenas install clean help
 all: build-release
 
 build-release:
@@ -50,6 +51,11 @@ bench-giveback:
 	@$(MAKE) --no-print-directory build-release
 	python3 bench/giveback.py --build build
 
+bench-arenas:
+	@packaging/need.sh $(needs_build) $(needs_arenas)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/arenas.py --build build
+
 install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
@@ -64,6 +70,7 @@ help:
 	@echo 'make bench-limit     build, then how far acre and the peers are from the least possible'
 	@echo 'make bench-scale     build, then curves: cost against threads, heap size, number of sizes'
 	@echo 'make bench-giveback  what goes back to Linux, and when, while a program sleeps or shrinks'
+	@echo 'make bench-arenas    arenas that come and go, beside those of other libraries and pools'
 	@echo 'make install         install under PREFIX (/usr/local), staged in DESTDIR if that is set'
 	@echo 'make clean           remove the build folders'
 	@echo 'try, check and the benches install missing Debian packages when they run as root, else say which.'

@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 LIBRARIES = ["acre", "mimalloc", "jemalloc", "talloc", "obstack", "apr"]
 CASES = [  # name, blocks, least and most bytes, threads, arenas at one time of measuring
@@ -43,11 +44,17 @@ def find_programs(options):
     return found
 
 
-def run(command):
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"bench: {' '.join(command)}: {done.stderr.strip() or done.returncode}")
-    return json.loads(done.stdout)
+def run(options, command):
+    """What the program printed, and its peak as the launcher saw it, which is not that of this script."""
+    launcher = os.path.join(options.build, "bench", "acre-bench-launch")
+    with tempfile.NamedTemporaryFile("r") as output:
+        done = subprocess.run([launcher, "-o", output.name, *command], capture_output=True, text=True)
+        line = done.stdout.strip().split(",")
+        if done.returncode != 0 or line[0] != "0":
+            sys.exit(f"bench: {' '.join(command)}: {done.stderr.strip() or 'status ' + line[0]}")
+        found = json.load(output)
+    found["peak_kib"] = int(line[4])
+    return found
 
 
 def measure(options, programs, case):
@@ -56,7 +63,7 @@ def measure(options, programs, case):
     names = list(programs)
     for number in range(options.rounds):
         for name in names[number % len(names):] + names[:number % len(names)]:
-            samples[name].append(run([programs[name]] + [str(n) for n in (blocks, least, most, threads, arenas)]))
+            samples[name].append(run(options, [programs[name]] + [str(n) for n in (blocks, least, most, threads, arenas)]))
     return samples
 
 
@@ -78,7 +85,7 @@ def show(case, samples):
 
 def show_end(options):
     program = os.path.join(options.build, "bench", "acre-bench-arena-end")
-    found = [run([program, str(options.mib)]) for _ in range(max(options.rounds // 2, 3))]
+    found = [run(options, [program, str(options.mib)]) for _ in range(max(options.rounds // 2, 3))]
     print(f"\nthe end of an arena of {options.mib} MiB ({found[0]['held_mib']} held), beside munmap of as much")
     for name in ("arena", "munmap"):
         wall, user, system = (statistics.median(sample[name][key] for sample in found)

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 static long blocks, rounds;
@@ -74,12 +73,9 @@ int main(int count, char **arguments) {
     serve((void *)(uintptr_t)1);
     for (long thread = 1; thread < thread_count; thread++) pthread_join(threads[thread], NULL);
     double wall_s = seconds(CLOCK_MONOTONIC) - start_s;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     cpu_s = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_s;
     double each = (double)blocks * (double)rounds * (double)thread_count;
-    printf("{\"name\": \"%s\", \"frees_blocks\": %d, \"wall_ns\": %.3f, \"cpu_ns\": %.3f, \"peak_kib\": %ld}\n",
-           backend_name, backend_frees_blocks, wall_s * (double)thread_count * 1e9 / each, cpu_s * 1e9 / each,
-           usage.ru_maxrss);
+    printf("{\"name\": \"%s\", \"frees_blocks\": %d, \"wall_ns\": %.3f, \"cpu_ns\": %.3f}\n",
+           backend_name, backend_frees_blocks, wall_s * (double)thread_count * 1e9 / each, cpu_s * 1e9 / each);
     return 0;
 }
