@@ -24,25 +24,46 @@ static uint64_t between(uint32_t from, uint32_t to) {
     return below_to & ~UINT64_C(0) << from;
 }
 
-/* Bits 0, stride, 2 * stride, ... */
-static uint64_t every(uint32_t stride) {
-    uint64_t pattern = 1;
-    for (uint32_t step = stride; step < 64; step *= 2) pattern |= pattern << step;
-    return pattern;
+static void set_units(uint64_t *bits, uint32_t unit, uint32_t end) {
+    for (uint32_t word = unit / 64, from = unit % 64; word * 64 < end; word++, from = 0)
+        bits[word] |= between(from, (uint32_t)acre_min(end - word * 64, 64));
 }
 
-/* Units [unit, end) are blocks of `stride` units each, which are live, or one that is free. */
-static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride, bool live) {
-    uint64_t *begins = acre_mixed_begins(slab), pattern = every(stride);
-    uint32_t over = 64 % stride, phase = unit % 64; /* of the first block that begins in the word */
-    for (uint32_t word = unit / 64, from = phase; word * 64 < end; word++, from = 0) {
-        uint64_t range = between(from, (uint32_t)acre_min(end - word * 64, 64));
-        uint64_t first = phase < 64 ? pattern << phase & range : 0;
-        begins[word] |= first;
-        slab->bits[word] = (slab->bits[word] | range) & ~(live ? first : 0);
-        phase = word == unit / 64 ? (stride - (64 - phase) % stride) % stride
-                                  : (phase >= over ? phase - over : phase + stride - over);
+/* Long blocks are few: one by one. */
+#define LONG_UNITS 8u
+static void mark_long(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
+    uint64_t *begins = acre_mixed_begins(slab);
+    set_units(slab->bits, unit, end);
+    for (; unit < end; unit += stride) {
+        begins[unit / 64] |= UINT64_C(1) << unit % 64;
+        slab->bits[unit / 64] &= ~(UINT64_C(1) << unit % 64);
     }
+}
+
+/* Short ones by words: with bits 0, stride, 2 * stride, ... shifted to where the first block of the word begins. */
+static void mark_short(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
+    uint64_t *begins = acre_mixed_begins(slab), pattern = 1;
+    for (uint32_t step = stride; step < 64; step *= 2) pattern |= pattern << step;
+    for (uint32_t word = unit / 64, from = unit % 64; word * 64 < end; word++) {
+        uint64_t range = between(from, (uint32_t)acre_min(end - word * 64, 64));
+        uint64_t first = pattern << from & range;
+        if (first == 0) return; /* but for the end of the last block, which is seen to */
+        begins[word] |= first;
+        slab->bits[word] = (slab->bits[word] | range) & ~first;
+        /* The range of the next word begins where its first block does; what is before that belongs to the last one
+         * here. */
+        uint32_t last = acre_log2_floor(first), next = last + stride - 64;
+        if (last + stride > 64 && (word + 1) * 64 < end) slab->bits[word + 1] |= between(0, next);
+        from = last + stride >= 64 ? next : 0;
+    }
+}
+
+/* Units [unit, end) are live blocks of `stride` units each. */
+static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
+    if (stride >= LONG_UNITS)
+        mark_long(slab, unit, end, stride);
+    else
+        mark_short(slab, unit, end, stride);
 }
 
 /* Aligned requests count on it that blocks lie at multiples of the greatest power of two in their size. Up to there
@@ -52,7 +73,8 @@ static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
     uint32_t aligned_bytes = (uint32_t)acre_align_up(slab->fresh_bytes, block_bytes & -block_bytes);
     uint32_t gap_bytes = aligned_bytes - slab->fresh_bytes;
     if (gap_bytes == 0 || aligned_bytes >= slab->end_bytes) return;
-    mark(slab, unit, aligned_bytes / ACRE_ALIGNMENT, gap_bytes / ACRE_ALIGNMENT, false);
+    acre_mixed_begins(slab)[unit / 64] |= UINT64_C(1) << unit % 64;
+    set_units(slab->bits, unit, aligned_bytes / ACRE_ALIGNMENT);
     slab->fresh_bytes = aligned_bytes;
 }
 
@@ -62,7 +84,7 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     if (slab->fresh_bytes % (block_bytes & -block_bytes) != 0) return 0;
     uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
-    if (count > 0) mark(slab, unit, unit + count * units, units, true);
+    if (count > 0) mark(slab, unit, unit + count * units, units);
     slab->fresh_bytes += count * (uint32_t)block_bytes;
     return count;
 }
