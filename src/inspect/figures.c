@@ -24,6 +24,7 @@ static size_t mixed_live_bytes(const struct acre_slab *slab) {
     size_t bytes = 0;
     for (uint32_t unit = 0, next; unit < end; unit = next) {
         next = acre_mixed_next(slab, unit);
+        if (next <= unit) break; /* its owner has begun it anew meanwhile */
         bool is_remote =
             remote != NULL && (atomic_load_explicit(&remote[unit / 64], memory_order_relaxed) >> unit % 64 & 1);
         if (!acre_slab_is_free(slab, unit) && !is_remote) bytes += (next - unit) * ACRE_ALIGNMENT;
