@@ -139,8 +139,8 @@ struct acre_arena_figures {
 };
 void acre_arena_stats(acre_arena *arena, struct acre_arena_figures *stats);
 
-/* Calls visit for every live block, in no certain order, as long as it returns true; false when one did not. Nobody may use
- * the arena meanwhile, visit included; a thread that has used it and ends uses it, too. */
+/* Calls visit for every live block, in no certain order, as long as it returns true; false when one did not. Nobody
+ * may use the arena meanwhile, visit included; a thread that has used it and ends uses it, too. */
 typedef bool acre_visit_block(void *block, size_t size_bytes, void *context);
 bool acre_arena_walk(acre_arena *arena, acre_visit_block *visit, void *context);
 /* Calls visit for every arena but the default one, as long as it returns true; false when one did not. visit must

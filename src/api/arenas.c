@@ -194,7 +194,10 @@ ACRE_PUBLIC bool acre_arena_enter(acre_arena *place) {
         errno = ENOMEM;
         return false;
     }
-    thread->entered[thread->depth++] = acre_this_heap = heap;
+    /* Whoever ends an arena looks at these, the depth first. */
+    __atomic_store_n(&thread->entered[thread->depth], heap, __ATOMIC_RELAXED);
+    __atomic_store_n(&thread->depth, thread->depth + 1, __ATOMIC_RELEASE);
+    acre_this_heap = heap;
     return true;
 }
 

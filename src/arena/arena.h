@@ -22,6 +22,7 @@ struct acre_arena {
     const char *name;
     char name_text[ACRE_ARENA_NAME_MOST];
     struct acre_node all_node; /* of those in the registry */
+    uint32_t life; /* which place is in use */
     struct acre_node parked_node;
     size_t parked_bytes;
     bool single_thread;

@@ -27,7 +27,7 @@ static struct {
     struct acre_page_heap pages;
     struct acre_node *next_visit;
     struct acre_arena *held; /* by the visitor: it must not end */
-    unsigned lives, parked;
+    unsigned parked;
     size_t parked_bytes;
 } arenas = {.lock = ACRE_LOCK(ACRE_RANK_ARENAS)};
 
@@ -150,7 +150,8 @@ static void begin_life(struct acre_arena *arena, const struct acre_arena_options
     set_name(arena, wanted->name);
     arena->depot.zeroes = arena->huge.zeroes = wanted->zeroed;
     arena->single_thread = wanted->single_thread;
-    struct acre_arena_place *place = &arena->places[arenas.lives++ % ACRE_ARENA_LIVES];
+    arena->life = (arena->life + 1) % ACRE_ARENA_LIVES;
+    struct acre_arena_place *place = &arena->places[arena->life];
     *place = (struct acre_arena_place){atomic_load(&arena->depot.parked.owner), arena->depot.parked.heap, arena};
     arena->depot.place = place;
 }
@@ -387,7 +388,7 @@ static void leave_place(struct acre_arena *arena) {
 
 bool acre_arena_end(struct acre_arena *arena, const struct acre_arena_place *place) {
     bool parks = may_park(arena);
-    if (parks) acre_heap_check_not_entered(&arena->depot);
+    acre_heap_check_not_entered(&arena->depot);
     if (!begin_end(arena, place)) return false;
     leave_place(arena);
     if (parks) {

@@ -148,8 +148,9 @@ static void lock_when_none_leaves(struct acre_depot *depot) {
 /* Its malloc would take from what is gone. */
 static void check_not_entered(const struct acre_heap *heap) {
     const struct acre_thread *home = heap->home;
-    for (uint32_t depth = 0; depth < home->depth; depth++) {
-        if (home->entered[depth] == heap)
+    uint32_t most = __atomic_load_n(&home->depth, __ATOMIC_ACQUIRE);
+    for (uint32_t depth = 0; depth < most; depth++) {
+        if (__atomic_load_n(&home->entered[depth], __ATOMIC_RELAXED) == heap)
             acre_fail("acre_arena_destroy: a thread has entered the arena %s and not left it", heap->depot->name);
     }
 }
@@ -182,7 +183,6 @@ void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
     for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
         struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
         next = node->next;
-        if (end_them) check_not_entered(heap);
         forget_slabs(&heap->home->lookaside, depot);
         acre_remote_drop(heap);
         clear(heap);

@@ -225,15 +225,24 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
 
 static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
 
-/* When there is no memory: the slab that was given up for having too little free. */
-static bool take_back(struct acre_heap *heap, struct acre_slab *slab) {
+/* When there is no memory: the slab that was given up for having too little free. Others may have had it meanwhile,
+ * and its record may be another slab's by now. */
+static bool take_back(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class) {
     uintptr_t nobody = ACRE_OWNER_NONE;
-    struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    struct acre_supply *supply = &heap->supply[size_class];
     if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    if (slab->depot != heap->depot || slab->span.size_class != size_class) {
+        acre_heap_adopted(slab);
+        return false;
+    }
+    atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
+    acre_recent_expel(heap, slab);
     acre_slab_collect(slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     acre_heap_remember(slab);
+    if (slab->depot->zeroes) slab->run_least_bits = ACRE_NO_RUN_IS_LONG_ENOUGH;
     supply->slab = slab;
+    supply->collected = 0;
     supply->touched = acre_slab_words_touched(slab);
     begin_pass(supply, slab);
     if (acre_slab_count_free(slab) > 0) return true;
@@ -257,7 +266,8 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     if (supply->slab == NULL) {
         void *block = acre_mixed_take(heap, size_class);
         if (block != NULL) return block;
-        if (!find_slab(heap, supply, size_class) && (slab == NULL || !take_back(heap, slab))) return NULL;
+        if (!find_slab(heap, supply, size_class) && (slab == NULL || !take_back(heap, slab, size_class)))
+            return NULL;
     }
     return refill_from(heap, supply->slab);
 }

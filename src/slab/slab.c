@@ -102,7 +102,9 @@ static void bury(struct acre_slab *slab) {
 }
 
 void acre_slab_forget(struct acre_slab *slab, bool has_extras) {
-    if (!has_extras) { /* without a look at it */
+    if (!has_extras) { /* for those that come late from the record's former slab */
+        atomic_store_explicit(acre_slab_owner(slab), ACRE_OWNER_GONE, memory_order_relaxed);
+        atomic_store_explicit(&slab->queued, 0, memory_order_relaxed);
         bury(slab);
         return;
     }
