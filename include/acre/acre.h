@@ -60,12 +60,12 @@ enum acre_source {
 /* Whether transparent huge pages are to lie behind it. */
 enum acre_thp { ACRE_THP_AUTO, ACRE_THP_ALWAYS, ACRE_THP_NEVER };
 
-/* The caller's own source. Called with a lock of the arena held: they may call malloc, but nothing of this arena,
- * nor malloc while it is entered. take: size_bytes (a multiple of 64 KiB) of memory that may be read and written,
- * at a multiple of alignment (a power of two, at least 64 KiB), which is not acre's (no block of malloc) and may
- * hold anything; NULL: there is none. What acre sees not to be so is given back
- * at once, and counts as none. give: what take
- * gave, whole; false: it stays with the caller anyway. May be NULL: then nothing is given back. */
+/* The caller's own source. Called with a lock of the arena held: they may call malloc, but no function of
+ * arenas, nor malloc while this one is entered. take: size_bytes (a multiple of 64 KiB) of memory that may be read
+ * and written, at a multiple of alignment (a power of two, at least 64 KiB), which is not acre's (no block of
+ * malloc) and may hold anything; NULL: there is none. What acre sees not to be so is given back at once, and counts
+ * as none. give: what take gave, whole; false: it stays with the caller anyway. May be NULL: then nothing is given
+ * back. */
 struct acre_source_functions {
     void *(*take)(void *context, size_t size_bytes, size_t alignment);
     bool (*give)(void *context, void *start, size_t size_bytes);
