@@ -36,8 +36,7 @@ int acre_release(void);
  * thread, and realloc leaves a block in its arena.
  *
  * Any number of threads may allocate from an arena and free into it. An arena that was destroyed is noticed by its
- * handle, and that ends the program with a line; but for one handle in sixteen, once the record serves another
- * arena.
+ * handle, and that ends the program with a line, until the record serves its sixteenth arena since.
  *
  * acre_arena_reset and acre_arena_destroy are
  * for one thread alone: no other may use the arena or a block of it at that time. None of these functions is
