@@ -9,6 +9,10 @@
 bool acre_start(void);
 void acre_register_fork(void);
 
+/* The calling thread has its heap of the default arena, or gets it here; false when there is no memory for that. */
+bool acre_is_ready(void);
+void *acre_out_of_memory(void); /* NULL, and errno is ENOMEM */
+
 /* A block of size_bytes (any size), or NULL with errno ENOMEM. Not counted. */
 void *acre_allocate(size_t size_bytes);
 /* The same, all bytes zero. */

@@ -13,19 +13,12 @@
 #include <signal.h>
 #include <stdint.h>
 
-static void *out_of_memory(void) {
-    errno = ENOMEM;
-    return NULL;
-}
-
 static struct acre_arena *checked(const char *function, const acre_arena *place) {
     struct acre_arena *arena = place == NULL ? NULL : acre_arena_of_place(place);
     if (arena == NULL)
         acre_fail("%s(%p): not an arena: it was never created, or is destroyed", function, (void *)place);
     return arena;
 }
-
-static bool is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }
 
 /* The first thread to use an arena has the short way to its heap there; and keeps it until it ends. */
 static void claim(acre_arena *place, struct acre_heap *heap) {
@@ -35,7 +28,7 @@ static void claim(acre_arena *place, struct acre_heap *heap) {
 
 static ACRE_NOINLINE struct acre_heap *find_heap(const char *function, acre_arena *place) {
     struct acre_arena *arena = checked(function, place);
-    if (!is_ready()) return NULL;
+    if (!acre_is_ready()) return NULL;
     struct acre_heap *heap = acre_heap_make_for(&arena->depot);
     if (heap != NULL) claim(place, heap);
     return heap;
@@ -59,7 +52,7 @@ static ACRE_NOINLINE void *allocate_slowly(acre_arena *place, size_t size_bytes)
         if (ACRE_LIKELY(block != NULL)) return block;
     }
     struct acre_heap *heap = heap_in("acre_arena_malloc", place);
-    return heap == NULL ? out_of_memory() : acre_allocate_in(heap, size_bytes);
+    return heap == NULL ? acre_out_of_memory() : acre_allocate_in(heap, size_bytes);
 }
 
 ACRE_INLINE void *allocate(acre_arena *place, size_t size_bytes) {
@@ -79,14 +72,14 @@ ACRE_PUBLIC void *acre_arena_calloc(acre_arena *arena, size_t count, size_t size
     size_t size_bytes;
     void *block = NULL;
     if (__builtin_mul_overflow(count, size, &size_bytes)) size_bytes = SIZE_MAX;
-    block = heap == NULL ? out_of_memory() : acre_allocate_zeroed_in(heap, size_bytes);
+    block = heap == NULL ? acre_out_of_memory() : acre_allocate_zeroed_in(heap, size_bytes);
     return acre_counted(ACRE_COUNT_CALLOC, size_bytes, block);
 }
 
 ACRE_PUBLIC void *acre_arena_realloc(acre_arena *arena, void *block, size_t size) {
     struct acre_heap *heap = heap_in("acre_arena_realloc", arena);
     size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
-    void *moved = heap == NULL ? out_of_memory() : acre_reallocate_in(heap, block, size);
+    void *moved = heap == NULL ? acre_out_of_memory() : acre_reallocate_in(heap, block, size);
     return acre_counted_again(block, old_bytes, size, moved);
 }
 
@@ -96,14 +89,14 @@ ACRE_PUBLIC void *acre_arena_aligned_alloc(acre_arena *arena, size_t alignment, 
     if (!acre_is_power_of_two(alignment))
         errno = EINVAL;
     else
-        block = heap == NULL ? out_of_memory() : acre_allocate_aligned_in(heap, size, alignment);
+        block = heap == NULL ? acre_out_of_memory() : acre_allocate_aligned_in(heap, size, alignment);
     return acre_counted(ACRE_COUNT_ALIGNED, size, block);
 }
 
 ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *options) {
     int error = EAGAIN;
     struct acre_arena *arena = NULL;
-    if (is_ready()) arena = acre_arena_new(options, &acre_options, &error);
+    if (acre_is_ready()) arena = acre_arena_new(options, &acre_options, &error);
     if (arena == NULL) {
         errno = error;
         return NULL;
@@ -126,7 +119,7 @@ ACRE_PUBLIC void acre_arena_destroy(acre_arena *place) {
 
 ACRE_PUBLIC bool acre_arena_release(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_release", place);
-    struct acre_heap *heap = is_ready() ? acre_heap_for(&arena->depot) : NULL;
+    struct acre_heap *heap = acre_is_ready() ? acre_heap_for(&arena->depot) : NULL;
     if (heap != NULL) {
         acre_remote_drain(heap);
         acre_heap_give_kept(heap);
@@ -156,7 +149,7 @@ ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_figures *
     const struct acre_quota *quota = &arena->supplier.quota;
     struct acre_figures figures;
     *stats = (struct acre_arena_figures){0, 0, 0, 0, 0, 0, 0};
-    if (!is_ready()) return;
+    if (!acre_is_ready()) return;
     acre_figures_of(arena, &figures);
     stats->live_bytes = figures.live_bytes;
     stats->live_blocks = figures.live_blocks;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *out_of_memory(void) {
+void *acre_out_of_memory(void) {
     errno = ENOMEM;
     return NULL;
 }
@@ -32,11 +32,11 @@ static uintptr_t take_pages(struct acre_arena *arena, size_t size_bytes, size_t 
 /* Blocks above the size classes. */
 static void *allocate_large(struct acre_heap *heap, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     struct acre_arena *arena = acre_arena_of_depot(heap->depot);
-    if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
+    if (size_bytes > (size_t)PTRDIFF_MAX) return acre_out_of_memory();
     uintptr_t block = take_pages(arena, size_bytes, alignment, dirty_bytes);
     acre_decay_answer();
     if (block == 0 && acre_heap_recover(heap)) block = take_pages(arena, size_bytes, alignment, dirty_bytes);
-    if (block == 0) return out_of_memory();
+    if (block == 0) return acre_out_of_memory();
     if (arena->depot.zeroes && *dirty_bytes > 0) {
         /* All that the block may ever be resized to in place. */
         size_t usable_bytes = acre_usable_bytes("malloc", (void *)block);
@@ -51,13 +51,13 @@ static void *allocate_from(struct acre_heap *heap, size_t size_bytes, size_t *di
     if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(heap, size_bytes, ACRE_ALIGNMENT, dirty_bytes);
     void *block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
     *dirty_bytes = zero ? 0 : size_bytes;
-    return ACRE_LIKELY(block != NULL) ? block : out_of_memory();
+    return ACRE_LIKELY(block != NULL) ? block : acre_out_of_memory();
 }
 
-static bool is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }
+bool acre_is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }
 
 static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, size_t *dirty_bytes) {
-    return is_ready() ? allocate_from(acre_this_heap, size_bytes, dirty_bytes) : out_of_memory();
+    return acre_is_ready() ? allocate_from(acre_this_heap, size_bytes, dirty_bytes) : acre_out_of_memory();
 }
 
 static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
@@ -116,7 +116,7 @@ void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
     if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
     if (size_bytes <= ACRE_MEDIUM_MOST && alignment <= ACRE_MEDIUM_MOST)
         return allocate(acre_class_aligned(size_bytes, alignment));
-    return is_ready() ? acre_allocate_aligned_in(acre_this_heap, size_bytes, alignment) : out_of_memory();
+    return acre_is_ready() ? acre_allocate_aligned_in(acre_this_heap, size_bytes, alignment) : acre_out_of_memory();
 }
 
 void *acre_allocate_aligned_in(struct acre_heap *heap, size_t size_bytes, size_t alignment) {
@@ -230,7 +230,7 @@ ACRE_PUBLIC void *calloc(size_t count, size_t size) {
     size_t size_bytes;
     void *block = NULL;
     if (__builtin_mul_overflow(count, size, &size_bytes))
-        out_of_memory();
+        acre_out_of_memory();
     else
         block = acre_allocate_zeroed(size_bytes);
     return acre_counted(ACRE_COUNT_CALLOC, size_bytes, block);
@@ -299,7 +299,7 @@ static void *allocate_for(struct acre_heap *heap, void *block, size_t size_bytes
         heap = depot->is_default ? acre_heap_mine() : acre_heap_make_for(depot);
     else if (heap == NULL)
         return allocate(size_bytes);
-    return heap == NULL ? out_of_memory() : acre_allocate_in(heap, size_bytes);
+    return heap == NULL ? acre_out_of_memory() : acre_allocate_in(heap, size_bytes);
 }
 
 static void *reallocate_elsewhere(struct acre_heap *heap, void *block, size_t usable_bytes, size_t size_bytes) {
@@ -337,7 +337,7 @@ static void *resize(struct acre_heap *heap, void *block, size_t size_bytes) {
         release(block);
         return NULL;
     }
-    if (size_bytes > (size_t)PTRDIFF_MAX) return out_of_memory();
+    if (size_bytes > (size_t)PTRDIFF_MAX) return acre_out_of_memory();
     if (in_slab) {
         if (size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
         return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
@@ -374,7 +374,7 @@ ACRE_PUBLIC void *realloc(void *block, size_t size) {
 ACRE_PUBLIC void *reallocarray(void *block, size_t count, size_t size) {
     size_t size_bytes;
     if (__builtin_mul_overflow(count, size, &size_bytes))
-        return acre_counted_again(block, 0, SIZE_MAX, out_of_memory());
+        return acre_counted_again(block, 0, SIZE_MAX, acre_out_of_memory());
     size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
     return acre_counted_again(block, old_bytes, size_bytes, reallocate(block, size_bytes));
 }

@@ -22,10 +22,9 @@ struct acre_arena {
     const char *name;
     char name_text[ACRE_ARENA_NAME_MOST];
     struct acre_node all_node; /* of those in the registry */
-    uint32_t life; /* which place is in use */
+    uint32_t life;             /* which place is in use */
     struct acre_node parked_node;
     size_t parked_bytes;
-    bool single_thread;
     bool is_parked;       /* at its end, with its memory, until there is another one like it */
     bool is_busy;         /* its blocks are at their end just now */
     uint8_t had_locks[2]; /* during a fork: its depot's, its page heap's */

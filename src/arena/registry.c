@@ -149,7 +149,6 @@ static void set_name(struct acre_arena *arena, const char *name) {
 static void begin_life(struct acre_arena *arena, const struct acre_arena_options *wanted) {
     set_name(arena, wanted->name);
     arena->depot.zeroes = arena->huge.zeroes = wanted->zeroed;
-    arena->single_thread = wanted->single_thread;
     arena->life = (arena->life + 1) % ACRE_ARENA_LIVES;
     struct acre_arena_place *place = &arena->places[arena->life];
     *place = (struct acre_arena_place){atomic_load(&arena->depot.parked.owner), arena->depot.parked.heap, arena};
