@@ -1,5 +1,7 @@
 #include "elf_form.h"
 
+#include "inspect/description.h"
+
 #include <fcntl.h>
 #include <gelf.h>
 #include <string.h>
@@ -10,8 +12,8 @@ static bool has_acre_note(Elf *elf, const GElf_Phdr *segment) {
                                           segment->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
     GElf_Nhdr note;
     size_t name_offset, description_offset;
-    for (size_t offset = 0; data != NULL &&
-                            (offset = gelf_getnote(data, offset, &note, &name_offset, &description_offset)) > 0;) {
+    for (size_t offset = 0;
+         data != NULL && (offset = gelf_getnote(data, offset, &note, &name_offset, &description_offset)) > 0;) {
         if (note.n_type == ACRE_NOTE_TYPE && note.n_namesz == sizeof ACRE_NOTE_NAME &&
             memcmp((const char *)data->d_buf + name_offset, ACRE_NOTE_NAME, sizeof ACRE_NOTE_NAME) == 0) {
             return true;

@@ -4,10 +4,6 @@
 
 #include <stdbool.h>
 
-/* The note by which a static program that contains acre is known. */
-#define ACRE_NOTE_NAME "acre"
-#define ACRE_NOTE_TYPE 1u
-
 enum elf_linkage {
     ELF_DYNAMIC, /* loaded by an interpreter, or is one: preloading works */
     ELF_STATIC,

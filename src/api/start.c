@@ -1,11 +1,15 @@
 #include "api/api.h"
 #include "inspect/count.h"
+#include "inspect/description.h"
 #include "metadata/map.h"
 #include "os/os.h"
 #include "source/source.h"
 #include "span/huge.h"
 
 struct acre_options acre_options;
+
+/* So that a program linked with the static library has the description in it, which nobody in there reads. */
+__attribute__((used)) static const struct acre_description *const described = &acre_description;
 
 enum { NOT_STARTED, STARTING, STARTED };
 static _Atomic uint32_t state;

@@ -30,6 +30,8 @@ struct acre_arena {
     uint8_t had_locks[2]; /* during a fork: its depot's, its page heap's */
 };
 extern struct acre_arena acre_default_arena;
+extern struct acre_node acre_arena_list;        /* the registry */
+extern struct acre_page_heap acre_arena_shared; /* what small arenas borrow from */
 
 void acre_arena_start(struct acre_arena *arena, const char *name, const struct acre_options *options);
 

@@ -19,12 +19,13 @@
 #define PARKED_BYTES_EACH ((size_t)8 << 20)
 #define PARKED_BYTES ((size_t)32 << 20)
 
+struct acre_node acre_arena_list;
+struct acre_page_heap acre_arena_shared;
 static struct {
     struct acre_lock lock;
-    struct acre_node all, parking; /* the parked ones are on both */
+    struct acre_node parking; /* the parked ones are on both lists */
     bool started;
     struct acre_supplier supplier; /* of the shared pages */
-    struct acre_page_heap pages;
     struct acre_node *next_visit;
     struct acre_arena *held; /* by the visitor: it must not end */
     unsigned parked;
@@ -35,10 +36,10 @@ struct acre_lock *acre_arena_registry_lock(void) {
     return &arenas.lock;
 }
 struct acre_node *acre_arena_registry(void) {
-    return arenas.started ? &arenas.all : NULL;
+    return arenas.started ? &acre_arena_list : NULL;
 }
 struct acre_page_heap *acre_arena_shared_pages(void) {
-    return arenas.started ? &arenas.pages : NULL;
+    return arenas.started ? &acre_arena_shared : NULL;
 }
 
 static struct acre_page_policy policy_of(const struct acre_arena_options *wanted,
@@ -58,11 +59,11 @@ static void start(const struct acre_options *options) {
     memset(&none, 0, sizeof none);
     struct acre_page_policy policy = policy_of(&none, options, ACRE_CHUNK_BYTES);
     policy.keep_bytes = ACRE_CHUNK_BYTES; /* arenas come and go: time alone takes it away */
-    acre_list_start(&arenas.all);
+    acre_list_start(&acre_arena_list);
     acre_list_start(&arenas.parking);
-    arenas.next_visit = &arenas.all;
+    arenas.next_visit = &acre_arena_list;
     acre_supplier_start(&arenas.supplier, ACRE_SOURCE_MMAP, SIZE_MAX);
-    acre_page_heap_start(&arenas.pages, &policy, &arenas.supplier);
+    acre_page_heap_start(&acre_arena_shared, &policy, &arenas.supplier);
     arenas.started = true;
 }
 
@@ -100,7 +101,7 @@ static bool is_block_elsewhere(struct acre_huge *huge, void *range) {
 /* With the lock. */
 static bool is_range_free(const struct acre_extent *range) {
     if (!acre_huge_space_each(&acre_default_arena.huge, is_block_elsewhere, (void *)range)) return false;
-    for (struct acre_node *node = arenas.all.next; node != &arenas.all; node = node->next) {
+    for (struct acre_node *node = acre_arena_list.next; node != &acre_arena_list; node = node->next) {
         struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, all_node);
         struct acre_extent *other = &arena->supplier.given;
         if (other->size_bytes != 0 && overlaps(range, other->base, other->size_bytes)) return false;
@@ -169,7 +170,7 @@ static int start_arena(struct acre_arena *arena, const struct acre_arena_options
         policy_of(wanted, options, borrows ? FIRST_CHUNK_BYTES : FIRST_CHUNK_ALONE_BYTES);
     acre_page_heap_start(&arena->pages, &policy, &arena->supplier);
     acre_huge_space_start(&arena->huge, &arena->supplier);
-    acre_depot_start(&arena->depot, NULL, &arena->pages, borrows ? &arenas.pages : NULL);
+    acre_depot_start(&arena->depot, NULL, &arena->pages, borrows ? &acre_arena_shared : NULL);
     if (wanted->source == ACRE_SOURCE_CUSTOM) {
         arena->pages.lock.rank = ACRE_RANK_CUSTOM_PAGES;
         arena->depot.lock.rank = ACRE_RANK_CUSTOM_DEPOT;
@@ -178,7 +179,7 @@ static int start_arena(struct acre_arena *arena, const struct acre_arena_options
         arena->places[life] = (struct acre_arena_place){0, NULL, arena};
     arena->is_parked = arena->is_busy = false;
     begin_life(arena, wanted);
-    acre_list_push_back(&arenas.all, &arena->all_node);
+    acre_list_push_back(&acre_arena_list, &arena->all_node);
     return 0;
 }
 
@@ -252,7 +253,7 @@ struct acre_arena *acre_arena_of_span(struct acre_span *span) {
         return acre_arena_of_depot(((struct acre_slab *)span)->depot);
     case ACRE_SPAN_CHUNK: {
         struct acre_page_heap *pages = ((struct acre_chunk *)span)->heap;
-        return pages == &arenas.pages ? NULL : acre_arena_of_pages(pages);
+        return pages == &acre_arena_shared ? NULL : acre_arena_of_pages(pages);
     }
     case ACRE_SPAN_HUGE:
         return acre_huge_is_live((struct acre_huge *)span) ? acre_arena_of_huge(((struct acre_huge *)span)->space)
@@ -424,7 +425,7 @@ bool acre_arena_visit_all(acre_arena_visit *visit, void *context) {
     bool more = true;
     if (!arenas.started) return true;
     acre_lock(&arenas.lock);
-    for (struct acre_node *node = arenas.all.next; more && node != &arenas.all; node = node->next)
+    for (struct acre_node *node = acre_arena_list.next; more && node != &acre_arena_list; node = node->next)
         more = visit_unless_busy(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), visit, context);
     acre_unlock(&arenas.lock);
     return more;
@@ -438,8 +439,8 @@ struct acre_arena *acre_arena_hold(bool first, bool *busy) {
         *busy = true;
         return NULL;
     }
-    if (first) arenas.next_visit = arenas.all.next;
-    while (arena == NULL && arenas.next_visit != &arenas.all) {
+    if (first) arenas.next_visit = acre_arena_list.next;
+    while (arena == NULL && arenas.next_visit != &acre_arena_list) {
         arena = ACRE_CONTAINER_OF(arenas.next_visit, struct acre_arena, all_node);
         arenas.next_visit = arenas.next_visit->next;
         if (arena->is_busy) arena = NULL;

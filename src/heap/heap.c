@@ -11,9 +11,9 @@ struct acre_thread acre_no_thread = {
 __thread struct acre_thread *acre_this_thread __attribute__((tls_model("initial-exec"))) = &acre_no_thread;
 __thread struct acre_heap *acre_this_heap __attribute__((tls_model("initial-exec"))) = &acre_no_thread.heap;
 
+struct acre_node acre_thread_list;
 static struct {
     struct acre_lock lock;
-    struct acre_node all;
     struct acre_depot *depot;
     pthread_key_t key;
     _Atomic uint32_t in_use;
@@ -69,7 +69,7 @@ static void thread_exits(void *record) {
 
 void acre_heap_start(struct acre_depot *depot) {
     heaps.depot = depot;
-    acre_list_start(&heaps.all);
+    acre_list_start(&acre_thread_list);
     pthread_key_create(&heaps.key, thread_exits);
 }
 
@@ -88,7 +88,7 @@ void acre_heap_prepare(struct acre_heap *heap, struct acre_thread *home, struct 
  * last destructors had run, and our slabs may be among what it holds. */
 static struct acre_thread *find_unused(uintptr_t self) {
     struct acre_thread *unused = NULL;
-    for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next) {
+    for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
         uintptr_t pointer = atomic_load_explicit(&thread->heap.thread, memory_order_relaxed);
         if (pointer == self) return thread;
@@ -104,7 +104,7 @@ static struct acre_thread *new_thread(void) {
     acre_heap_prepare(&thread->heap, thread, heaps.depot);
     acre_list_start(&thread->others);
     thread->lookaside.granule[0] = ACRE_LOOKASIDE_EMPTY;
-    acre_list_push_front(&heaps.all, &thread->all_node);
+    acre_list_push_front(&acre_thread_list, &thread->all_node);
     return thread;
 }
 
@@ -156,7 +156,7 @@ void acre_heap_share(struct acre_slab *slab, uint32_t free_blocks) {
 }
 
 static void visit_each(acre_visit_thread *visit, void *context) {
-    for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next)
+    for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next)
         visit(ACRE_CONTAINER_OF(node, struct acre_thread, all_node), context);
     acre_unlock(&heaps.lock);
 }
@@ -175,7 +175,7 @@ bool acre_thread_each_briefly(acre_visit_thread *visit, void *context) {
 
 void acre_heap_others_left(void) {
     if (heaps.depot == NULL) return;
-    for (struct acre_node *node = heaps.all.next; node != &heaps.all; node = node->next) {
+    for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
         if (thread != acre_this_thread) atomic_store(&thread->inside, 0);
     }

@@ -146,6 +146,7 @@ ACRE_INLINE struct acre_slab *acre_thread_own_slab(struct acre_thread *thread, u
 extern __thread struct acre_thread *acre_this_thread;
 extern __thread struct acre_heap *acre_this_heap;
 extern struct acre_thread acre_no_thread;
+extern struct acre_node acre_thread_list; /* of all records, which stay; guarded by the registry's lock */
 
 void acre_heap_start(struct acre_depot *depot);
 /* The calling thread's heap of the default arena, made at its first use; NULL when there is no memory. */

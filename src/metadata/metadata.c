@@ -5,6 +5,8 @@
 
 #define RECORD_ALIGNMENT ((size_t)64)
 #define REGION_BYTES ((size_t)1 << 20)
+#define REGIONS_OF_A_SIZE 8u
+#define REGION_DOUBLINGS_MOST 8u
 #define BLOCK_BYTES ((size_t)64 << 10)
 #define BLOCK_WORDS (BLOCK_BYTES / RECORD_ALIGNMENT / 64)
 
@@ -21,11 +23,13 @@ struct block {
 #define FIRST_RECORD acre_align_up(sizeof(struct block), RECORD_ALIGNMENT)
 
 /* A small program's records fit here, which saves it a mapping; untouched pages cost nothing. */
-static char first_region[64 << 10] __attribute__((aligned(4096)));
+char acre_metadata_first[ACRE_METADATA_FIRST_BYTES] __attribute__((aligned(4096)));
 
 static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_METADATA);
-static char *region_next = first_region;
-static char *region_end = first_region + sizeof first_region;
+struct acre_metadata_region acre_metadata_regions[ACRE_METADATA_REGIONS];
+static unsigned region_places;
+static char *region_next = acre_metadata_first;
+static char *region_end = acre_metadata_first + ACRE_METADATA_FIRST_BYTES;
 /* Outside of blocks. Linked by their third word: the first two are a slab's owner and kind, which late readers may
  * still look at. */
 #define LINK(record) (((void **)(record))[2])
@@ -44,22 +48,36 @@ static void add_used(size_t size_bytes) {
 }
 
 static bool is_early(const void *record) {
-    return (uintptr_t)record - (uintptr_t)first_region < sizeof first_region;
+    return (uintptr_t)record - (uintptr_t)acre_metadata_first < ACRE_METADATA_FIRST_BYTES;
 }
 
 static bool has_early_room(size_t size_bytes) {
-    return region_end == first_region + sizeof first_region &&
+    return region_end == acre_metadata_first + ACRE_METADATA_FIRST_BYTES &&
            (size_t)(region_end - region_next) >= acre_align_up(size_bytes, RECORD_ALIGNMENT);
 }
 
+/* Into the first place where it can be: beside a neighbour, or in a place of its own. */
+static void note_region(uintptr_t base, size_t size_bytes) {
+    for (unsigned place = 0; place < ACRE_METADATA_REGIONS; place++) {
+        struct acre_metadata_region *region = &acre_metadata_regions[place];
+        bool is_below = base + size_bytes == region->base, is_above = region->base + region->size_bytes == base;
+        if (region->size_bytes != 0 && !is_below && !is_above) continue;
+        if (region->size_bytes == 0) region_places++;
+        if (!is_above) region->base = base;
+        region->size_bytes += size_bytes;
+        return;
+    }
+}
+
 static bool new_region(size_t least_bytes) {
-    size_t size_bytes = REGION_BYTES;
+    size_t size_bytes = REGION_BYTES << acre_min(region_places / REGIONS_OF_A_SIZE, REGION_DOUBLINGS_MOST);
     char *region = acre_os_map(size_bytes);
     if (region == NULL) { /* under a tight limit a little may still be had */
         size_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
         region = acre_os_map(size_bytes);
     }
     if (region == NULL) return false;
+    note_region((uintptr_t)region, size_bytes);
     if (region != region_end) region_next = region;
     region_end = region + size_bytes;
     return true;

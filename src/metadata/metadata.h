@@ -35,6 +35,17 @@ void acre_metadata_give(enum acre_record kind, void *record);
  * bytes. *waits: there are more. Does not wait for the lock: what it cannot look at waits. One caller at a time. */
 size_t acre_metadata_look(bool all, bool *waits);
 
+/* Where records lie: what is there from the start, and then regions, which stay. Neighbours are one region, and a
+ * later one may be longer, so that there is a place for each. */
+#define ACRE_METADATA_FIRST_BYTES ((size_t)64 << 10)
+#define ACRE_METADATA_REGIONS 64u
+struct acre_metadata_region {
+    uintptr_t base;
+    size_t size_bytes; /* 0: no region */
+};
+extern char acre_metadata_first[ACRE_METADATA_FIRST_BYTES];
+extern struct acre_metadata_region acre_metadata_regions[ACRE_METADATA_REGIONS];
+
 size_t acre_metadata_bytes(void); /* pages of records that are or were in use, and not given back since */
 
 struct acre_lock *acre_metadata_lock(void); /* for fork */

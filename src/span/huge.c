@@ -28,11 +28,11 @@
 /* Whether huge pages lie behind them is left to the system, unless the option thp says otherwise. */
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
+struct acre_vacant acre_huge_break_holes, acre_huge_vacant;
 static struct {
     struct acre_lock lock;
     struct acre_huge_policy policy;
     struct acre_huge_cache cache;
-    struct acre_vacant holes /* of the break */, vacant /* the others */;
     uint32_t mappings; /* the number of the last one */
     unsigned frees_in_row;
     size_t fresh_bytes;
@@ -46,7 +46,7 @@ struct acre_lock *acre_huge_lock(void) {
 void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
     acre_huge_cache_start(&huge_blocks.cache);
-    huge_blocks.holes = huge_blocks.vacant = (struct acre_vacant){NULL, 0, 0};
+    acre_huge_break_holes = acre_huge_vacant = (struct acre_vacant){NULL, 0, 0};
 }
 
 bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == ACRE_HUGE_LIVE; }
@@ -93,8 +93,8 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
 static bool are_many_live(void) { return huge_blocks.live_blocks > LIVE_MANY; }
 
 static void unmap_vacant(size_t most) {
-    for (struct acre_huge *huge; most > 0 && (huge = acre_vacant_highest(&huge_blocks.vacant)) != NULL; most--) {
-        acre_vacant_remove(&huge_blocks.vacant, huge);
+    for (struct acre_huge *huge; most > 0 && (huge = acre_vacant_highest(&acre_huge_vacant)) != NULL; most--) {
+        acre_vacant_remove(&acre_huge_vacant, huge);
         acre_source_count_again(huge->mapped_bytes);
         acre_source_unmap(huge->span.base, huge->mapped_bytes);
         acre_metadata_give(ACRE_RECORD_HUGE, huge);
@@ -106,11 +106,11 @@ static void unmap(struct acre_huge *huge) {
     huge->span.state = 0;
     acre_map_set(huge->span.base, 1, NULL);
     if (huge->from_break) {
-        acre_break_hole_make(&huge_blocks.holes, huge);
+        acre_break_hole_make(&acre_huge_break_holes, huge);
     } else if (are_many_live() && acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
         acre_released_note(ACRE_RELEASED_PAGES, huge->mapped_bytes);
         acre_source_rest(huge->mapped_bytes);
-        acre_vacant_put(&huge_blocks.vacant, huge);
+        acre_vacant_put(&acre_huge_vacant, huge);
     } else {
         acre_source_unmap(huge->span.base, huge->mapped_bytes);
         acre_released_note(ACRE_RELEASED_MAPPINGS, huge->mapped_bytes);
@@ -119,7 +119,7 @@ static void unmap(struct acre_huge *huge) {
 }
 
 static bool decay_locked(bool all) {
-    bool any = all && acre_break_hole_lower(&huge_blocks.holes);
+    bool any = all && acre_break_hole_lower(&acre_huge_break_holes);
     uint64_t before_ms = UINT64_MAX, now_ms;
     if (!are_many_live()) unmap_vacant(all ? SIZE_MAX : VACANT_AT_ONCE);
     if (huge_blocks.cache.count == 0) return any;
@@ -194,7 +194,7 @@ static struct acre_huge *use_again(size_t size_bytes, size_t alignment, size_t *
 /* Whether a place was found for the new record. It is NULL afterwards where the map has no memory to lead there:
  * then the record is that of the place again. */
 static bool map_from_break(struct acre_huge **huge, size_t size_bytes) {
-    uintptr_t base = acre_break_hole_take(&huge_blocks.holes, size_bytes);
+    uintptr_t base = acre_break_hole_take(&acre_huge_break_holes, size_bytes);
     if (base == 0) return false;
     if (acre_map_reserve(base, 1)) {
         acre_huge_describe(*huge, base, size_bytes, 0);
@@ -203,7 +203,7 @@ static bool map_from_break(struct acre_huge **huge, size_t size_bytes) {
     }
     (*huge)->span.base = base;
     (*huge)->mapped_bytes = size_bytes;
-    acre_break_hole_make(&huge_blocks.holes, *huge);
+    acre_break_hole_make(&acre_huge_break_holes, *huge);
     *huge = NULL;
     return true;
 }
@@ -211,7 +211,7 @@ static bool map_from_break(struct acre_huge **huge, size_t size_bytes) {
 /* Likewise. */
 static bool map_vacant(struct acre_huge **huge, size_t size_bytes) {
     if (!acre_source_wake(size_bytes)) return false;
-    uintptr_t base = acre_vacant_take(&huge_blocks.vacant, size_bytes);
+    uintptr_t base = acre_vacant_take(&acre_huge_vacant, size_bytes);
     if (base != 0 && acre_map_reserve(base, 1)) {
         acre_released_used_again(size_bytes);
         acre_huge_describe(*huge, base, size_bytes, ++huge_blocks.mappings);
@@ -221,7 +221,7 @@ static bool map_vacant(struct acre_huge **huge, size_t size_bytes) {
     if (base == 0) return false;
     (*huge)->span.base = base;
     (*huge)->mapped_bytes = size_bytes;
-    acre_vacant_put(&huge_blocks.vacant, *huge);
+    acre_vacant_put(&acre_huge_vacant, *huge);
     *huge = NULL;
     return true;
 }

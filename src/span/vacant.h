@@ -15,6 +15,9 @@ struct acre_vacant {
     size_t count, bytes;
 };
 
+/* What huge blocks left: holes in the break, and the others. */
+extern struct acre_vacant acre_huge_break_holes, acre_huge_vacant;
+
 /* Adds an extent, joined with its neighbours; returns what it became. */
 struct acre_huge *acre_vacant_put(struct acre_vacant *vacant, struct acre_huge *huge);
 /* The front of the lowest extent that is long enough, or 0. */
