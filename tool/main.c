@@ -13,6 +13,8 @@ const char *argp_program_version = "acre " ACRE_TOOL_VERSION;
 
 const struct acre_command *const acre_commands[] = {
     &acre_command_run,
+    &acre_command_map,
+    &acre_command_why,
     &acre_command_options,
     &acre_command_help,
     NULL,

@@ -22,7 +22,6 @@ struct acre_description_note {
 /* Where something is: name, what is there */
 #define ACRE_DESCRIPTION_ROOTS(X)                                                                                  \
     X(MAP, acre_map_root)                                                                                          \
-    X(CLASS_BYTES, acre_class_table)                                                                               \
     X(DEFAULT_ARENA, acre_default_arena)                                                                           \
     X(ARENAS, acre_arena_list)                                                                                     \
     X(SHARED_PAGES, acre_arena_shared)                                                                             \

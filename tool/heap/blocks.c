@@ -1,0 +1,190 @@
+#include "heap/blocks.h"
+
+#include <string.h>
+
+enum { BITS_WORDS_MOST = 64, REMOTE_LIST_MOST = 4096 };
+
+/* What a slab's record says, as far as it can be. */
+struct slab {
+    struct record record;
+    uint64_t base, span_bytes, fresh_bytes, end_bytes, unit_bytes, stride, block_bytes, words, total;
+    bool is_mixed;
+    uint64_t begins_at;   /* of a mixed one: where its second bitmap lies in the record */
+    struct record remote; /* bits by number, or no data */
+    uint64_t remote_list;
+    size_t ready_at, ready_end; /* in heap->ready: those that may lie in it */
+};
+
+static uint64_t number_of(const struct heap *heap, struct record record, int field) {
+    return record_number(&heap->format, record, field);
+}
+
+static void find_ready(const struct heap *heap, struct slab *slab) {
+    size_t low = 0, high = heap->ready_count;
+    while (low < high) { /* ranges lie within one slab each */
+        size_t middle = low + (high - low) / 2;
+        if (heap->ready[middle].end <= slab->base) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    slab->ready_at = slab->ready_end = low;
+    while (slab->ready_end < heap->ready_count &&
+           heap->ready[slab->ready_end].start < slab->base + slab->span_bytes) {
+        slab->ready_end++;
+    }
+}
+
+static bool read_slab(const struct heap *heap, uint64_t base, uint32_t pages, struct slab *slab) {
+    uint64_t address, bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
+    struct record record = heap_span_of(heap, base, &address);
+    uint64_t kind = number_of(heap, record, ACRE_FIELD_SPAN_KIND);
+    *slab =
+        (struct slab){.record = record,
+                      .base = number_of(heap, record, ACRE_FIELD_SPAN_BASE),
+                      .span_bytes = (uint64_t)pages << heap->page_shift,
+                      .fresh_bytes = number_of(heap, record, ACRE_FIELD_SLAB_FRESH_BYTES),
+                      .end_bytes = number_of(heap, record, ACRE_FIELD_SLAB_END_BYTES),
+                      .unit_bytes = number_of(heap, record, ACRE_FIELD_SLAB_UNIT_BYTES),
+                      .stride = number_of(heap, record, ACRE_FIELD_SLAB_STRIDE),
+                      .words = number_of(heap, record, ACRE_FIELD_SLAB_WORDS),
+                      .total = number_of(heap, record, ACRE_FIELD_SLAB_TOTAL),
+                      .is_mixed = kind == HEAP_SPAN_SMALL && number_of(heap, record, ACRE_FIELD_SPAN_CLASS) == 0,
+                      .remote_list = number_of(heap, record, ACRE_FIELD_SLAB_REMOTE_LIST)};
+    slab->block_bytes = slab->unit_bytes * slab->stride;
+    slab->begins_at = bits_at + slab->words * 8 + heap->format.number[ACRE_NUMBER_HOLES_BYTES];
+    uint64_t needed_bytes = slab->begins_at + (slab->is_mixed ? slab->words * 8 : 0);
+    if ((kind != HEAP_SPAN_SMALL && kind != HEAP_SPAN_MEDIUM) || slab->base != base || pages > SLAB_PAGES_MOST ||
+        slab->unit_bytes < 8 || slab->stride == 0 || slab->words == 0 || slab->words > BITS_WORDS_MOST ||
+        slab->end_bytes > slab->span_bytes || slab->fresh_bytes > slab->end_bytes || record.bytes < needed_bytes ||
+        slab->end_bytes / slab->unit_bytes > slab->words * 64) {
+        return false;
+    }
+    uint64_t remote = number_of(heap, record, ACRE_FIELD_SLAB_REMOTE);
+    slab->remote = remote == 0 ? (struct record){NULL, 0} : snapshot_at(&heap->snapshot, remote);
+    find_ready(heap, slab);
+    return true;
+}
+
+static bool bit_of(struct record record, uint64_t offset, uint64_t bit) {
+    return record_u64(record, offset + bit / 64 * 8) >> bit % 64 & 1;
+}
+
+static bool is_ready(const struct heap *heap, const struct slab *slab, uint64_t block) {
+    for (size_t i = slab->ready_at; i < slab->ready_end; i++) {
+        if (block >= heap->ready[i].start && block < heap->ready[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the block behind this one begins. */
+static uint64_t next_of(const struct slab *slab, uint64_t number) {
+    if (!slab->is_mixed) {
+        return number + 1;
+    }
+    uint64_t end = slab->fresh_bytes / slab->unit_bytes, next = number + 1;
+    while (next < end && !bit_of(slab->record, slab->begins_at, next)) {
+        next++;
+    }
+    return next;
+}
+
+/* Blocks that were freed by others when there was no memory for their bits hang together by their first words. Few
+ * are, ever. */
+static bool is_on_remote_list(struct heap *heap, const struct slab *slab, uint64_t block) {
+    uint64_t at = slab->remote_list;
+    for (unsigned steps = 0; at != 0 && steps < REMOTE_LIST_MOST; steps++) {
+        if (at == block) {
+            return true;
+        }
+        if (at < slab->base || at >= slab->base + slab->span_bytes ||
+            target_read(heap->target, at, &at, sizeof at) != sizeof at) {
+            return false;
+        }
+    }
+    return false;
+}
+
+enum block_state { BLOCK_FREE, BLOCK_READY, BLOCK_LIVE };
+
+static enum block_state state_of(struct heap *heap, const struct slab *slab, uint64_t number, uint64_t block) {
+    if (slab->ready_at < slab->ready_end && is_ready(heap, slab, block)) {
+        return BLOCK_READY;
+    }
+    uint64_t bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
+    if (bit_of(slab->record, bits_at, number * slab->stride)) {
+        return BLOCK_FREE;
+    }
+    if (slab->remote.data != NULL && bit_of(slab->remote, 0, number)) {
+        return BLOCK_FREE;
+    }
+    return slab->remote_list != 0 && is_on_remote_list(heap, slab, block) ? BLOCK_FREE : BLOCK_LIVE;
+}
+
+static void add_bytes(const struct heap *heap, const struct slab *slab, uint64_t block, uint64_t size_bytes,
+                      uint32_t *pages) {
+    uint64_t page_bytes = UINT64_C(1) << heap->page_shift, at = block - slab->base, end = at + size_bytes;
+    while (at < end) {
+        uint64_t page = at >> heap->page_shift, page_end = (page + 1) * page_bytes;
+        uint64_t part_end = page_end < end ? page_end : end;
+        pages[page] += (uint32_t)(part_end - at);
+        at = part_end;
+    }
+}
+
+/* Up to where blocks were handed out, less what was released since. */
+static uint64_t touched_pages(const struct heap *heap, const struct slab *slab) {
+    uint64_t pages = (slab->fresh_bytes + (UINT64_C(1) << heap->page_shift) - 1) >> heap->page_shift;
+    uint64_t touched = pages >= 64 ? UINT64_MAX : (UINT64_C(1) << pages) - 1;
+    uint64_t holes_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset + slab->words * 8;
+    if (number_of(heap, slab->record, ACRE_FIELD_SLAB_WAS_LOOKED_AT) != 0) {
+        touched &= ~number_of(heap, record_part(slab->record, holes_at), ACRE_FIELD_HOLES_RELEASED);
+    }
+    return touched;
+}
+
+bool blocks_of_slab(struct heap *heap, uint64_t base, uint32_t pages, struct slab_pages *found) {
+    struct slab slab;
+    memset(found, 0, sizeof *found);
+    if (!read_slab(heap, base, pages, &slab)) {
+        return false;
+    }
+    found->block_bytes = slab.is_mixed ? 0 : slab.block_bytes;
+    found->depot = number_of(heap, slab.record, ACRE_FIELD_SLAB_DEPOT);
+    found->touched = touched_pages(heap, &slab);
+    uint64_t end = slab.fresh_bytes / slab.block_bytes;
+    for (uint64_t number = 0, next; number < end; number = next) {
+        uint64_t block = slab.base + number * slab.block_bytes;
+        next = next_of(&slab, number);
+        enum block_state state = state_of(heap, &slab, number, block);
+        uint64_t size_bytes = (next - number) * slab.block_bytes;
+        if (state == BLOCK_LIVE) {
+            found->live_blocks++;
+            found->live_bytes += size_bytes;
+            add_bytes(heap, &slab, block, size_bytes, found->live);
+        } else if (state == BLOCK_READY) {
+            found->ready_blocks++;
+            add_bytes(heap, &slab, block, size_bytes, found->ready);
+        }
+    }
+    return true;
+}
+
+bool blocks_each_live(struct heap *heap, uint64_t base, uint32_t pages, visit_block *visit, void *context) {
+    struct slab slab;
+    if (!read_slab(heap, base, pages, &slab)) {
+        return false;
+    }
+    uint64_t end = slab.fresh_bytes / slab.block_bytes;
+    for (uint64_t number = 0, next; number < end; number = next) {
+        uint64_t block = slab.base + number * slab.block_bytes;
+        next = next_of(&slab, number);
+        if (state_of(heap, &slab, number, block) == BLOCK_LIVE) {
+            visit(block, (next - number) * slab.block_bytes, context);
+        }
+    }
+    return true;
+}

@@ -1,0 +1,29 @@
+/* A copy of acre's records in a process, so that they are looked at in one state, or nearly so while it runs. */
+#ifndef ACRE_TOOL_SNAPSHOT_H
+#define ACRE_TOOL_SNAPSHOT_H
+
+#include "heap/format.h"
+
+struct snapshot {
+    struct copy {
+        uint64_t start;
+        size_t bytes;
+        unsigned char *data;
+    } * copies; /* by address once it is sorted */
+    size_t count, room;
+};
+
+/* Copies a range; pages that are not there are zeros. false: nothing of it could be read, or there is no memory. */
+bool snapshot_add(struct snapshot *snapshot, struct target *target, uint64_t start, uint64_t size_bytes);
+/* All that the description leads to. false after one line on stderr. */
+bool snapshot_take(struct snapshot *snapshot, struct target *target, const struct heap_format *format);
+void snapshot_free(struct snapshot *snapshot);
+
+/* What was copied from the address on; NULL and 0 when nothing was. */
+struct record snapshot_at(const struct snapshot *snapshot, uint64_t address);
+/* A record of so many bytes, whole or not at all. */
+struct record snapshot_record(const struct snapshot *snapshot, uint64_t address, size_t size_bytes);
+/* Reads it once more, where it changed while it was read. */
+void snapshot_again(const struct snapshot *snapshot, struct target *target, uint64_t address, size_t size_bytes);
+
+#endif

@@ -1,0 +1,314 @@
+/* A running process: nothing is attached to it, and nothing of it is stopped unless that is asked for. */
+#include "heap/target.h"
+
+#include "complain.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct target_process {
+    int pagemap;   /* descriptor */
+    bool can_scan; /* PAGEMAP_SCAN (Linux 6.7) is there */
+    struct frozen {
+        pid_t thread;
+        int signal; /* that it was about to get, or 0 */
+    } * frozen;
+    size_t frozen_count;
+};
+
+static char *proc_path(char path[64], pid_t pid, const char *file) {
+    snprintf(path, 64, "/proc/%ld/%s", (long)pid, file);
+    return path;
+}
+
+/* The first line of a small file; "" when it cannot be read. */
+static void read_line(const char *path, char *text, size_t room_bytes) {
+    FILE *stream = fopen(path, "re");
+    if (stream == NULL || fgets(text, (int)room_bytes, stream) == NULL) {
+        *text = '\0';
+    }
+    text[strcspn(text, "\n")] = '\0';
+    if (stream != NULL) {
+        fclose(stream);
+    }
+}
+
+/* Why the kernel refused, in words that say what to do. */
+static void complain_of_access(pid_t pid, int error) {
+    char yama[16];
+    read_line("/proc/sys/kernel/yama/ptrace_scope", yama, sizeof yama);
+    if (error == ESRCH || error == ENOENT) {
+        complain("there is no process %ld", (long)pid);
+    } else if (error != EPERM && error != EACCES) {
+        complain("cannot look into process %ld: %s", (long)pid, strerror(error));
+    } else if (*yama != '\0' && *yama != '0') {
+        complain(
+            "may not look into process %ld: kernel.yama.ptrace_scope is %s, which keeps users from looking into "
+            "each other's processes and their own; run acre as root, or set it to 0 (sysctl)",
+            (long)pid, yama);
+    } else {
+        complain("may not look into process %ld: it is another user's, or privileged; run acre as that user or as "
+                 "root",
+                 (long)pid);
+    }
+}
+
+bool target_read_mappings(struct target *target) {
+    struct mapping *mappings;
+    size_t count;
+    char path[64];
+    if (target->is_core) {
+        return true;
+    }
+    if (!mappings_parse(proc_path(path, target->pid, "smaps"), &mappings, &count)) {
+        return false;
+    }
+    target_take_mappings(target, mappings, count);
+    return true;
+}
+
+bool target_process_open(struct target *target, pid_t pid) {
+    char path[64];
+    if (kill(pid, 0) != 0 && errno == ESRCH) {
+        complain_of_access(pid, ESRCH);
+        return false;
+    }
+    struct target_process *process = calloc(1, sizeof *process);
+    if (process == NULL) {
+        complain("out of memory");
+        return false;
+    }
+    *process = (struct target_process){.can_scan = true};
+    *target = (struct target){.pid = pid, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), .process = process};
+    process->pagemap = open(proc_path(path, pid, "pagemap"), O_RDONLY | O_CLOEXEC);
+    int error = errno;
+    if (process->pagemap >= 0 && !target_read_mappings(target)) {
+        FILE *smaps = fopen(proc_path(path, pid, "smaps"), "re");
+        error = smaps == NULL ? errno : 0;
+        if (smaps != NULL) {
+            fclose(smaps);
+            complain("process %ld has no memory of its own: it is the kernel's, or has ended", (long)pid);
+        }
+    }
+    if (target->mapping_count == 0 && error != 0) {
+        complain_of_access(pid, error);
+    }
+    read_line(proc_path(path, pid, "comm"), target->name, sizeof target->name);
+    return target->mapping_count > 0;
+}
+
+void target_process_close(struct target *target) {
+    target_thaw(target);
+    if (target->process->pagemap >= 0) {
+        close(target->process->pagemap);
+    }
+    free(target->process);
+    target->process = NULL;
+}
+
+size_t target_process_read(struct target *target, uint64_t address, void *to, size_t size_bytes) {
+    size_t done_bytes = 0;
+    while (done_bytes < size_bytes) {
+        struct iovec local = {(char *)to + done_bytes, size_bytes - done_bytes};
+        struct iovec remote = {(void *)(uintptr_t)(address + done_bytes), size_bytes - done_bytes};
+        ssize_t got = process_vm_readv(target->pid, &local, 1, &remote, 1, 0);
+        if (got <= 0) {
+            break;
+        }
+        done_bytes += (size_t)got;
+    }
+    return done_bytes;
+}
+
+/* ---- what is behind pages */
+
+/* As <linux/fs.h> has it since Linux 6.7; Debian's headers are older. */
+struct scan_region {
+    uint64_t start, end, categories;
+};
+struct scan_request {
+    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted, category_mask,
+        category_anyof_mask, return_mask;
+};
+#define PAGEMAP_SCAN_CALL _IOWR('f', 16, struct scan_request)
+enum { SCAN_FILE = 1 << 2, SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4, SCAN_ZERO = 1 << 5, SCAN_REGIONS = 512 };
+
+static uint8_t state_of_categories(uint64_t categories) {
+    if (categories & SCAN_SWAPPED) {
+        return PAGE_SWAPPED;
+    }
+    if (!(categories & SCAN_PRESENT)) {
+        return PAGE_ABSENT;
+    }
+    return categories & SCAN_ZERO ? PAGE_ZERO : categories & SCAN_FILE ? PAGE_FILE : PAGE_ANONYMOUS;
+}
+
+static bool scan(struct target *target, uint64_t start, size_t pages, uint8_t *states) {
+    struct scan_region regions[SCAN_REGIONS];
+    uint64_t end = start + pages * target->page_bytes, at = start;
+    memset(states, PAGE_ABSENT, pages);
+    while (at < end) {
+        struct scan_request request = {.size = sizeof request,
+                                       .start = at,
+                                       .end = end,
+                                       .vec = (uintptr_t)regions,
+                                       .vec_len = SCAN_REGIONS,
+                                       .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+                                       .return_mask = SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO};
+        int found = ioctl(target->process->pagemap, PAGEMAP_SCAN_CALL, &request);
+        if (found < 0 || request.walk_end <= at) {
+            return false;
+        }
+        for (int i = 0; i < found; i++) {
+            uint64_t first = (regions[i].start - start) / target->page_bytes;
+            uint64_t last = (regions[i].end - start) / target->page_bytes;
+            memset(states + first, state_of_categories(regions[i].categories), last - first);
+        }
+        at = request.walk_end;
+    }
+    return true;
+}
+
+/* Before Linux 6.7. A page of zeros cannot be told from memory of the process there. */
+static bool read_pagemap(struct target *target, uint64_t start, size_t pages, uint8_t *states) {
+    enum { AT_ONCE = 4096 };
+    static uint64_t entries[AT_ONCE];
+    for (size_t done = 0; done < pages;) {
+        size_t part = pages - done < AT_ONCE ? pages - done : AT_ONCE;
+        off_t offset = (off_t)((start / target->page_bytes + done) * sizeof entries[0]);
+        ssize_t got = pread(target->process->pagemap, entries, part * sizeof entries[0], offset);
+        if (got <= 0) {
+            return false;
+        }
+        for (size_t i = 0; i < (size_t)got / sizeof entries[0]; i++) {
+            bool present = entries[i] >> 63, swapped = entries[i] >> 62 & 1, file = entries[i] >> 61 & 1;
+            states[done + i] = (uint8_t)(swapped    ? PAGE_SWAPPED
+                                         : !present ? PAGE_ABSENT
+                                         : file     ? PAGE_FILE
+                                                    : PAGE_ANONYMOUS);
+        }
+        done += (size_t)got / sizeof entries[0];
+    }
+    return true;
+}
+
+bool target_process_pages(struct target *target, uint64_t start, size_t pages, uint8_t *states) {
+    struct target_process *process = target->process;
+    process->can_scan = process->can_scan && scan(target, start, pages, states);
+    return process->can_scan || read_pagemap(target, start, pages, states);
+}
+
+uint64_t target_anonymous_bytes(struct target *target) {
+    uint64_t sum_bytes = 0;
+    if (target->is_core) {
+        for (size_t i = 0; i < target->mapping_count; i++) {
+            sum_bytes += target->mappings[i].anonymous_bytes;
+        }
+        return sum_bytes;
+    }
+    char path[64];
+    struct mapping *all;
+    size_t count;
+    if (mappings_parse(proc_path(path, target->pid, "smaps_rollup"), &all, &count)) {
+        sum_bytes = all[0].anonymous_bytes;
+        mappings_free(all, count);
+    }
+    return sum_bytes;
+}
+
+/* ---- stopping it */
+
+static bool is_frozen(const struct target_process *process, pid_t thread) {
+    for (size_t i = 0; i < process->frozen_count; i++) {
+        if (process->frozen[i].thread == thread) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without a signal that the process or its parent could see; and if acre ends, the kernel lets it go on. */
+static bool freeze_thread(struct target_process *process, pid_t thread) {
+    struct frozen *more = realloc(process->frozen, (process->frozen_count + 1) * sizeof *more);
+    if (more == NULL) {
+        return false;
+    }
+    process->frozen = more;
+    if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) != 0) {
+        return errno == ESRCH; /* it has ended meanwhile */
+    }
+    struct frozen *frozen = &more[process->frozen_count++];
+    *frozen = (struct frozen){.thread = thread};
+    if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) != 0) {
+        return errno == ESRCH;
+    }
+    int status;
+    if (waitpid(thread, &status, __WALL) != thread) {
+        return errno == ECHILD;
+    }
+    if (WIFSTOPPED(status) && status >> 16 != PTRACE_EVENT_STOP) {
+        frozen->signal = WSTOPSIG(status);
+    }
+    return true;
+}
+
+/* Freezes the threads that are not yet; *any: there were some. */
+static bool freeze_new(struct target *target, bool *any) {
+    char path[64];
+    DIR *threads = opendir(proc_path(path, target->pid, "task"));
+    bool fine = threads != NULL;
+    *any = false;
+    for (struct dirent *entry; fine && (entry = readdir(threads)) != NULL;) {
+        pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (thread > 0 && !is_frozen(target->process, thread)) {
+            size_t before = target->process->frozen_count;
+            fine = freeze_thread(target->process, thread);
+            *any |= target->process->frozen_count > before;
+        }
+    }
+    if (threads != NULL) {
+        closedir(threads);
+    }
+    return fine;
+}
+
+bool target_freeze(struct target *target) {
+    bool any = true;
+    if (target->is_core) {
+        return true;
+    }
+    while (any) {
+        if (!freeze_new(target, &any)) {
+            int error = errno;
+            target_thaw(target);
+            complain("cannot stop process %ld: %s (is a debugger attached to it?)", (long)target->pid,
+                     strerror(error));
+            return false;
+        }
+    }
+    return true;
+}
+
+void target_thaw(struct target *target) {
+    struct target_process *process = target->process;
+    for (size_t i = 0; process != NULL && i < process->frozen_count; i++) {
+        struct frozen *frozen = &process->frozen[i];
+        ptrace(PTRACE_DETACH, frozen->thread, NULL, (void *)(intptr_t)frozen->signal);
+    }
+    if (process != NULL) {
+        free(process->frozen);
+        process->frozen = NULL;
+        process->frozen_count = 0;
+    }
+}

@@ -1,0 +1,165 @@
+/* acre map: the address space of a process or core as a picture. */
+#include "map.h"
+
+#include "command.h"
+#include "complain.h"
+#include "terminal.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_MAP_JSON = 0x100, KEY_MAP_SVG, KEY_MAP_HTML, KEY_MAP_CELL };
+enum { TERMINAL_ROWS = 32, ADDRESS_COLUMNS = 18, FILE_CELLS = 8192, PAGE_CELLS = 65536 };
+
+struct map_arguments {
+    struct look_request look;
+    const char *json_path, *svg_path, *html_path;
+    uint64_t cell_bytes; /* 0: as fits */
+};
+
+static const struct argp_option map_options[] = {
+    {"json", KEY_MAP_JSON, "FILE", 0, "write the cells to FILE as JSON instead (- is standard output)", 0},
+    {"svg", KEY_MAP_SVG, "FILE", 0, "write the picture to FILE as SVG instead", 0},
+    {"html", KEY_MAP_HTML, "FILE", 0, "write a page to FILE that can be zoomed, instead", 0},
+    {"cell", KEY_MAP_CELL, "SIZE", 0, "bytes that a cell stands for (4k, 1m, ...); otherwise as fits", 0},
+    {0},
+};
+
+/* "4096", "64k", "1m"; 0: it is none, or no power of two of at least a page. */
+static uint64_t parse_cell(const char *text) {
+    char *end;
+    errno = 0;
+    uint64_t size_bytes = strtoull(text, &end, 10);
+    unsigned shift = *end == '\0' ? 0 : strchr("kK", *end) != NULL ? 10 : strchr("mM", *end) != NULL ? 20 : 64;
+    bool fine = errno == 0 && *text >= '0' && *text <= '9' && shift < 64 && (*end == '\0' || end[1] == '\0') &&
+                size_bytes < UINT64_C(1) << 32;
+    size_bytes = fine ? size_bytes << shift : 0;
+    return size_bytes >= 4096 && (size_bytes & (size_bytes - 1)) == 0 ? size_bytes : 0;
+}
+
+static error_t parse_map(int key, char *argument, struct argp_state *state) {
+    struct map_arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->look;
+        return 0;
+    case KEY_MAP_JSON:
+        arguments->json_path = argument;
+        return 0;
+    case KEY_MAP_SVG:
+        arguments->svg_path = argument;
+        return 0;
+    case KEY_MAP_HTML:
+        arguments->html_path = argument;
+        return 0;
+    case KEY_MAP_CELL:
+        arguments->cell_bytes = parse_cell(argument);
+        if (arguments->cell_bytes == 0) {
+            argp_error(state, "--cell takes a power of two from 4k on, not '%s'", argument);
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child map_children[] = {{&look_argp, 0, NULL, 0}, {0}};
+
+static const struct argp map_argp = {
+    .options = map_options,
+    .parser = parse_map,
+    .children = map_children,
+    .args_doc = LOOK_ARGS_DOC,
+    .doc =
+        "Draw where a process's memory is: the program break and the mappings, and what their pages hold."
+        "\vNothing is attached to the process, and it is not stopped unless --freeze says so. Of a core file, what "
+        "is drawn as in memory is so by acre's own books, since a core does not say. Exit status: 0; 125: it could "
+        "not be looked at; 2: wrong usage; 1: the output could not be written.",
+};
+
+/* false after one line on stderr. */
+static bool write_file(const char *path, bool (*write)(FILE *stream, const struct map_view *view),
+                       const struct map_view *view) {
+    bool to_stdout = strcmp(path, "-") == 0;
+    FILE *stream = to_stdout ? stdout : fopen(path, "we");
+    bool written = stream != NULL && write(stream, view) && fflush(stream) == 0 && !ferror(stream);
+    int error = errno;
+    if (stream != NULL && !to_stdout) {
+        written = fclose(stream) == 0 && written;
+    }
+    if (!written) {
+        complain("cannot write to %s: %s", to_stdout ? "standard output" : path, strerror(error));
+    }
+    return written;
+}
+
+static bool write_svg(FILE *stream, const struct map_view *view) {
+    map_draw_svg(stream, view);
+    return true;
+}
+
+static bool write_json(const struct map_view *view, const char *path) {
+    json_t *object = map_json(view);
+    bool written = object != NULL && look_write_json(object, path);
+    json_decref(object);
+    return written;
+}
+
+static bool write_outputs(const struct map_arguments *arguments, const struct map_view *view,
+                          struct map_style style) {
+    bool written = true, any_file = false;
+    if (arguments->json_path != NULL) {
+        written = write_json(view, arguments->json_path);
+        any_file = true;
+    }
+    if (arguments->svg_path != NULL) {
+        written = write_file(arguments->svg_path, write_svg, view) && written;
+        any_file = true;
+    }
+    if (arguments->html_path != NULL) {
+        written = write_file(arguments->html_path, map_draw_html, view) && written;
+        any_file = true;
+    }
+    if (!any_file) {
+        map_draw(stdout, view, style);
+        written = command_finish_output();
+    }
+    return written;
+}
+
+static int map(int argc, char **argv) {
+    struct map_arguments arguments = {.json_path = NULL};
+    struct target target;
+    struct heap heap;
+    struct cells cells;
+    if (argp_parse(&map_argp, argc, argv, 0, NULL, &arguments) != 0 ||
+        !look_open(&arguments.look, &target, &heap)) {
+        return ACRE_EXIT_FAILED;
+    }
+    struct map_style style = {.colour = terminal_wants_colour(STDOUT_FILENO),
+                              .utf8 = locale_is_utf8(),
+                              .width_columns = terminal_width_columns(STDOUT_FILENO)};
+    size_t wanted = arguments.html_path != NULL ? PAGE_CELLS
+                    : arguments.svg_path != NULL || arguments.json_path != NULL
+                        ? FILE_CELLS
+                        : (style.width_columns - ADDRESS_COLUMNS) * (size_t)TERMINAL_ROWS;
+    bool made = cells_make(&cells, &heap, arguments.cell_bytes, wanted);
+    target_thaw(&target);
+    bool written = false;
+    if (made) {
+        struct map_view view = {.request = &arguments.look, .heap = &heap, .cells = &cells};
+        written = write_outputs(&arguments, &view, style);
+        cells_free(&cells);
+    }
+    look_close(&target, &heap);
+    return !made ? ACRE_EXIT_FAILED : written ? ACRE_EXIT_OK : ACRE_EXIT_OUTPUT;
+}
+
+const struct acre_command acre_command_map = {
+    .name = "map",
+    .summary = "draw where the memory of a process or core is",
+    .enter = map,
+};

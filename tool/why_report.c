@@ -1,0 +1,220 @@
+/* acre why: the report for people. */
+#include "why.h"
+
+#include "complain.h"
+#include "units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of a table; what is less is summed up in one more. */
+enum { OTHERS_MOST = 8, SPANS_MOST = 5, CLASSES_MOST = 8, ARENAS_MOST = 8 };
+
+static double percent(uint64_t part, uint64_t whole) {
+    return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
+}
+
+static void say_bytes(FILE *stream, const char *name, uint64_t bytes, uint64_t whole, const char *note) {
+    char text[64];
+    printable(text, sizeof text, name);
+    fprintf(stream, "  %-34s %11s %5.1f %%%s%s\n", text, human_bytes(bytes).text, percent(bytes, whole),
+            *note == '\0' ? "" : "  ", note);
+}
+
+static const char *note_of(enum bucket bucket) {
+    switch (bucket) {
+    case BUCKET_LIVE:
+        return "blocks that the program holds";
+    case BUCKET_PARTLY:
+        return "free blocks and rounding beside live ones";
+    case BUCKET_STOCK:
+        return "blocks that threads hold ready";
+    case BUCKET_WAITING:
+        return "free, and about to go back";
+    case BUCKET_PINNED:
+        return "the same, with live blocks above";
+    case BUCKET_FRESH:
+        return "behind huge pages, or left by earlier spans";
+    case BUCKET_METADATA:
+        return "acre's own records";
+    default:
+        return "";
+    }
+}
+
+static void say_buckets(FILE *stream, const struct account *account) {
+    for (int i = 0; i < BUCKETS; i++) {
+        if (account->bytes[i] > 0) {
+            say_bytes(stream, bucket_names[i], account->bytes[i], account->resident_bytes, note_of(i));
+        }
+    }
+    uint64_t rest_bytes = 0;
+    for (size_t i = 0; i < account->other_count; i++) {
+        if (i < OTHERS_MOST) {
+            char name[300];
+            snprintf(name, sizeof name, "not acre's: %s", account->others[i].name);
+            say_bytes(stream, name, account->others[i].bytes, account->resident_bytes, "");
+        } else {
+            rest_bytes += account->others[i].bytes;
+        }
+    }
+    if (rest_bytes > 0) {
+        say_bytes(stream, "not acre's: the rest", rest_bytes, account->resident_bytes, "");
+    }
+}
+
+static void say_sum(FILE *stream, const struct why_view *view) {
+    const struct account *account = view->account;
+    char note[128];
+    if (view->heap->target->is_core && view->request->smaps_path == NULL) {
+        snprintf(note, sizeof note, "by acre's books: a core does not say");
+    } else {
+        uint64_t before = account->kernel_bytes, after = view->kernel_after_bytes;
+        bool same = view->request->freeze || view->heap->target->is_core || after == 0 || after == before;
+        snprintf(note, sizeof note, "the kernel says %s%s%s%s", human_bytes(before).text, same ? "" : ", then ",
+                 same ? "" : human_bytes(after).text, same ? "" : " after it was read");
+    }
+    say_bytes(stream, "together", account->resident_bytes, account->resident_bytes, note);
+}
+
+static const char *arena_of(const struct heap *heap, size_t arena, char name[40]) {
+    printable(name, 40, arena == HEAP_NO_ARENA ? "?" : heap->arenas[arena].name);
+    return name;
+}
+
+static struct figure_text block_size(uint64_t block_bytes) {
+    struct figure_text figure = {"mixed sizes"};
+    if (block_bytes == UINT64_MAX) {
+        strcpy(figure.text, "above 32 KiB");
+    } else if (block_bytes != 0) {
+        figure = human_bytes(block_bytes);
+    }
+    return figure;
+}
+
+static void say_spans(FILE *stream, const struct why_view *view) {
+    const struct account *account = view->account;
+    char name[40];
+    if (account->span_count == 0) {
+        return;
+    }
+    fprintf(stream, "\nWhat keeps the most for the least: %s spans keep %s beside their live blocks\n",
+            human_count(account->pinning_spans).text, human_bytes(account->pinned_by_spans_bytes).text);
+    fprintf(stream, "  %-18s %12s %8s %11s %11s  %s\n", "address", "block size", "live", "live bytes", "resident",
+            "arena");
+    for (size_t i = 0; i < account->span_count && i < SPANS_MOST; i++) {
+        const struct account_span *span = &account->spans[i];
+        fprintf(stream, "  0x%-16llx %12s %8s %11s %11s  %s\n", (unsigned long long)span->address,
+                block_size(span->block_bytes).text, human_count(span->live_blocks).text,
+                human_bytes(span->live_bytes).text, human_bytes(span->resident_bytes).text,
+                arena_of(view->heap, span->arena, name));
+    }
+}
+
+static int by_resident(const void *one, const void *other) {
+    const struct account_class *a = one, *b = other;
+    return (a->resident_bytes < b->resident_bytes) - (a->resident_bytes > b->resident_bytes);
+}
+
+static void say_classes(FILE *stream, const struct account *account) {
+    struct account_class *classes = calloc(account->class_count + 1, sizeof *classes);
+    if (classes == NULL || account->class_count == 0) {
+        free(classes);
+        return;
+    }
+    memcpy(classes, account->classes, account->class_count * sizeof *classes);
+    qsort(classes, account->class_count, sizeof *classes, by_resident);
+    fprintf(stream, "\nBy block size%s\n", account->class_count > CLASSES_MOST ? ", the biggest" : "");
+    fprintf(stream, "  %12s %10s %13s %11s %11s\n", "block size", "spans", "live", "live bytes", "resident");
+    for (size_t i = 0; i < account->class_count && i < CLASSES_MOST; i++) {
+        fprintf(stream, "  %12s %10s %13s %11s %11s\n", block_size(classes[i].block_bytes).text,
+                human_count(classes[i].spans).text, human_count(classes[i].live_blocks).text,
+                human_bytes(classes[i].live_bytes).text, human_bytes(classes[i].resident_bytes).text);
+    }
+    free(classes);
+}
+
+/* Only where the program made some. */
+static void say_arenas(FILE *stream, const struct why_view *view) {
+    const struct heap *heap = view->heap;
+    size_t shown = 0, more = 0;
+    char name[40];
+    for (size_t i = 0; i < heap->arena_count && heap->arena_count > 2; i++) {
+        const struct heap_arena *arena = &heap->arenas[i];
+        const struct account_arena *figures = &view->account->arenas[i];
+        if (arena->record == 0 || arena->is_parked || shown == ARENAS_MOST) {
+            more += arena->record != 0 && !arena->is_parked;
+            continue;
+        }
+        if (shown++ == 0) {
+            fprintf(stream, "\nArenas\n  %-32s %13s %11s %11s %11s\n", "name", "live", "live bytes", "resident",
+                    "limit");
+        }
+        fprintf(stream, "  %-32s %13s %11s %11s %11s\n", arena_of(heap, i, name),
+                human_count(figures->live_blocks).text, human_bytes(figures->live_bytes).text,
+                human_bytes(figures->resident_bytes).text,
+                arena->limit_bytes == UINT64_MAX ? "-" : human_bytes(arena->limit_bytes).text);
+    }
+    if (more > 0) {
+        fprintf(stream, "  and %s more\n", human_count(more).text);
+    }
+}
+
+void why_advice(const struct why_view *view, char advice[512]) {
+    const struct account *account = view->account;
+    const uint64_t *bytes = account->bytes;
+    uint64_t all_bytes = account->resident_bytes;
+    uint64_t free_bytes = bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED] + bytes[BUCKET_STOCK];
+    if (account->other_bytes > all_bytes / 2) {
+        snprintf(advice, 512,
+                 "Most of it is not malloc's: the biggest part is %.100s, with %s; look at what maps that.",
+                 account->other_count > 0 ? account->others[0].name : "?",
+                 human_bytes(account->other_count > 0 ? account->others[0].bytes : 0).text);
+    } else if (bytes[BUCKET_PARTLY] > all_bytes / 4) {
+        snprintf(
+            advice, 512,
+            "%s are kept by pages on which few blocks live: blocks that live long lie scattered among those that "
+            "do not; give the long-lived ones an arena of their own (acre_arena_create).",
+            human_bytes(bytes[BUCKET_PARTLY]).text);
+    } else if (free_bytes > all_bytes / 4) {
+        snprintf(
+            advice, 512,
+            "%s are free and go back by themselves a little later; malloc_trim(0) or acre_release() gives them "
+            "back at once, and a lower decay_ms sooner.",
+            human_bytes(free_bytes).text);
+    } else if (bytes[BUCKET_FRESH] > all_bytes / 4) {
+        snprintf(advice, 512,
+                 "%s lie behind huge pages and were not handed out yet: thp:never does without huge pages.",
+                 human_bytes(bytes[BUCKET_FRESH]).text);
+    } else {
+        snprintf(
+            advice, 512,
+            "The program holds %.0f %% of it: less is to be had only from what it keeps, not from the allocator.",
+            percent(bytes[BUCKET_LIVE], all_bytes));
+    }
+}
+
+void why_report(FILE *stream, const struct why_view *view) {
+    const struct account *account = view->account;
+    char title[128], advice[512], line[512];
+    look_title(view->request, view->heap->target, title);
+    fprintf(stream, "acre why: %s: %s of anonymous memory resident, %s live in %s blocks\n\n", title,
+            human_bytes(account->resident_bytes).text, human_bytes(account->live_bytes).text,
+            human_count(account->live_blocks).text);
+    say_buckets(stream, account);
+    say_sum(stream, view);
+    say_spans(stream, view);
+    say_classes(stream, account);
+    say_arenas(stream, view);
+    fprintf(stream,
+            "\nReleasing all that is free would give back %s, and cost up to %s page faults if it is used again.\n",
+            human_bytes(account->trim_bytes).text,
+            human_count(account->trim_bytes / view->heap->target->page_bytes).text);
+    if (view->heap->torn > 0) {
+        fprintf(stream, "%s records changed while they were read and are left out; --freeze waits for nobody.\n",
+                human_count(view->heap->torn).text);
+    }
+    why_advice(view, advice);
+    printable(line, sizeof line, advice);
+    fprintf(stream, "%s\n", line);
+}
