@@ -107,6 +107,7 @@ struct acre_heap {
     uint64_t used[2];                       /* classes that have had blocks: a bit each */
     struct acre_slab *mixed;                /* what classes without a slab are served from (mixed.c), or NULL */
     uint32_t mixed_slabs;                   /* how many such slabs there are */
+    uint32_t mixed_blocks;                  /* carved from the first of them */
     struct acre_node depot_node, home_node; /* of another arena than the default one */
     struct acre_supply supply[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define SLABS_MOST 8
+#define SLABS_MOST 16
 /* The first run of a class, doubled with each. */
 #define RUN_BYTES ((size_t)256)
 #define DOUBLINGS_MOST 4
@@ -30,15 +30,23 @@ void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t 
     acre_decay_note();
 }
 
-/* Blocks in cursors count as live. */
+/* Blocks in cursors count as live. Where none was freed, no bitmap need be counted. */
+static uint32_t count_free(const struct acre_heap *heap, struct acre_slab *slab) {
+    bool had_remote = atomic_load_explicit(&slab->remote, memory_order_relaxed) != NULL ||
+                      atomic_load_explicit(&slab->remote_list, memory_order_relaxed) != 0;
+    if (!had_remote && slab->span.countdown == slab->armed) return slab->total - heap->mixed_blocks;
+    acre_slab_collect(slab);
+    return acre_slab_count_free(slab);
+}
+
 static void retire(struct acre_heap *heap) {
     struct acre_slab *slab = heap->mixed;
     heap->mixed = NULL;
     if (slab == NULL) return;
-    acre_slab_collect(slab);
-    uint32_t free_blocks = acre_slab_count_free(slab);
+    uint32_t free_blocks = count_free(heap, slab);
     if (free_blocks == slab->total) {
         acre_mixed_restart(slab);
+        heap->mixed_blocks = 0;
         slab->span.state = ACRE_SLAB_CURRENT;
         heap->mixed = slab;
     } else {
@@ -57,6 +65,7 @@ static bool find_another(struct acre_heap *heap) {
     acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);
     acre_heap_remember(slab);
     heap->mixed = slab;
+    heap->mixed_blocks = 0;
     heap->mixed_slabs++;
     return true;
 }
@@ -73,6 +82,7 @@ void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
         count = acre_mixed_carve(heap->mixed, size_class, most);
     }
     struct acre_slab *slab = heap->mixed;
+    heap->mixed_blocks += count;
     size_t run_bytes = count * block_bytes;
     uintptr_t first = slab->span.base + slab->fresh_bytes - run_bytes;
     supply->carved += supply->carved < DOUBLINGS_MOST;
@@ -120,5 +130,6 @@ void acre_mixed_empty(struct acre_heap *heap, bool may_keep) {
         return;
     }
     acre_mixed_restart(slab);
+    heap->mixed_blocks = 0;
     slab->span.state = ACRE_SLAB_CURRENT;
 }

@@ -114,7 +114,7 @@ static void clear(struct acre_heap *heap) {
             unsigned size_class = word * 64 + acre_lowest_bit(classes);
             heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
             heap->supply[size_class].slab = NULL;
-            heap->supply[size_class].stock = heap->supply[size_class].carved = 0;
+            heap->supply[size_class].stock = 0; /* what was carved at a time stays: the next life is alike, most often */
         }
         heap->used[word] = 0;
     }
