@@ -1,5 +1,7 @@
 #include "complain.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,17 +19,16 @@ void complain(const char *format, ...) {
 }
 
 void printable(char *to, unsigned long limit_bytes, const char *text) {
-    size_t length_bytes = strlen(text);
-    bool cut = length_bytes >= limit_bytes;
-    if (cut) {
-        length_bytes = limit_bytes - sizeof "...";
-        while (length_bytes > 0 && ((unsigned char)text[length_bytes] & 0xc0) == 0x80) {
-            length_bytes--; /* a UTF-8 continuation byte: do not tear the character */
+    bool cut = strlen(text) >= limit_bytes;
+    const char *end = to + limit_bytes - (cut ? sizeof "..." : 1);
+    while (*text != '\0') {
+        size_t shown = acre_shown_bytes(text), step = shown == 0 ? 1 : shown;
+        if (to + step > end) {
+            break;
         }
+        memcpy(to, shown == 0 ? "?" : text, step);
+        to += step;
+        text += step;
     }
-    for (size_t i = 0; i < length_bytes; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        to[i] = (char)(byte < 0x20 || byte == 0x7f ? '?' : byte);
-    }
-    strcpy(to + length_bytes, cut ? "..." : "");
+    strcpy(to, cut ? "..." : "");
 }

@@ -1,5 +1,6 @@
 #include "os/report.h"
 
+#include "base/text.h"
 #include "os/os.h"
 
 struct line {
@@ -13,6 +14,15 @@ static void put(struct line *line, char character) {
 
 static void put_string(struct line *line, const char *string) {
     while (*string != 0) put(line, *string++);
+}
+
+/* The names of arenas and the like; what cannot be shown is a question mark. */
+static void put_foreign(struct line *line, const char *string) {
+    for (size_t shown; *string != 0; string += shown == 0 ? 1 : shown) {
+        shown = acre_shown_bytes(string);
+        if (shown == 0) put(line, '?');
+        for (size_t i = 0; i < shown; i++) put(line, string[i]);
+    }
 }
 
 static void put_number(struct line *line, uint64_t value, unsigned base) {
@@ -34,7 +44,7 @@ size_t acre_format(char *buffer, size_t size_bytes, const char *format, va_list 
         }
         switch (*++format) {
         case 's':
-            put_string(&line, va_arg(arguments, const char *));
+            put_foreign(&line, va_arg(arguments, const char *));
             break;
         case 'p':
             put_string(&line, "0x");

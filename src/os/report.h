@@ -6,7 +6,8 @@
 
 #include <stdarg.h>
 
-/* One line "acre: ...". The format knows %s, %p, %zu, %u and %%; a longer line is cut at 400 bytes. */
+/* One line "acre: ...". The format knows %s (without control characters), %p, %zu, %u and %%; a longer line is cut
+ * at 400 bytes. */
 void acre_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The text that acre_report would write, without "acre: ", into buffer (always ended by NUL); its length. */
 size_t acre_format(char *buffer, size_t size_bytes, const char *format, va_list arguments);
