@@ -8,13 +8,11 @@
 #include "span/huge.h"
 #include "span/released.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Calls like malloc_trim may come before the first allocation. */
@@ -98,7 +96,6 @@ static void write_line(const char *format, ...) {
 static bool write_arena(struct acre_arena *arena, void *context) {
     struct acre_figures figures;
     (void)context;
-    if (arena->is_parked) return true;
     acre_figures_of(arena, &figures);
     write_line("arena %s: live %zu bytes in %zu blocks, held %zu bytes, retained %zu at most\n", arena->name,
                figures.live_bytes, figures.live_blocks, acre_quota_held_bytes(&arena->supplier.quota),
@@ -124,30 +121,5 @@ ACRE_PUBLIC void malloc_stats(void) {
     write_line("released      %zu bytes so far, %zu of them in use again\n", (size_t)acre_released_bytes(),
                (size_t)atomic_load_explicit(&acre_released.again_bytes, memory_order_relaxed));
     write_line("metadata      %zu bytes\n", figures.metadata_bytes);
-    acre_arena_visit_all(write_arena, NULL);
-}
-
-/* The figures as XML, in the elements that glibc's readers look for. */
-ACRE_PUBLIC int malloc_info(int options, FILE *stream) {
-    struct acre_figures figures;
-    if (options != 0) return EINVAL; /* the error itself, as glibc returns it */
-    memset(&figures, 0, sizeof figures);
-    if (started()) acre_figures_collect(&figures);
-    size_t heap_bytes = figures.held_bytes - figures.huge_bytes,
-           live_bytes = figures.live_bytes - figures.huge_bytes;
-    int written = fprintf(stream,
-                          "<malloc version=\"1\">\n"
-                          "<heap nr=\"0\" name=\"default\">\n"
-                          "<total type=\"live\" count=\"%zu\" size=\"%zu\"/>\n"
-                          "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"
-                          "<system type=\"current\" size=\"%zu\"/>\n"
-                          "</heap>\n"
-                          "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
-                          "<retained size=\"%zu\"/>\n"
-                          "<metadata size=\"%zu\"/>\n"
-                          "</malloc>\n",
-                          figures.live_blocks - figures.huge_blocks, live_bytes, figures.chunks,
-                          heap_bytes - acre_min(heap_bytes, live_bytes), heap_bytes, figures.huge_blocks,
-                          figures.huge_bytes, figures.retained_bytes, figures.metadata_bytes);
-    return written < 0 ? -1 : 0;
+    acre_arena_visit_made(write_arena, NULL);
 }

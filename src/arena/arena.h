@@ -59,10 +59,12 @@ bool acre_arena_end(struct acre_arena *arena, const struct acre_arena_place *pla
 /* What is kept of arenas that have ended goes. */
 void acre_arena_end_parked(void);
 
-/* Calls visit for each arena but the default one and those that are just emptied, with the registry locked, until
- * it returns false; whether it did not. */
+/* Calls visit for each arena but the default one and those that are just emptied, with the registry locked (by the
+ * caller, if it is so already), until it returns false; whether it did not. */
 typedef bool acre_arena_visit(struct acre_arena *arena, void *context);
 bool acre_arena_visit_all(acre_arena_visit *visit, void *context);
+/* Likewise, but for those that are parked: what the program knows of. */
+bool acre_arena_visit_made(acre_arena_visit *visit, void *context);
 /* The first or the next arena of the registry, which cannot end until the next call, or acre_arena_let_go; NULL:
  * there is none any more, or (*busy) others keep the registry locked. For one visitor at a time, who does not wait
  * for locks. */

@@ -417,19 +417,22 @@ void acre_arena_end_parked(void) {
     for (struct acre_arena *arena; (arena = take_first_parked()) != NULL;) finish(arena);
 }
 
-static bool visit_unless_busy(struct acre_arena *arena, acre_arena_visit *visit, void *context) {
-    return arena->is_busy || visit(arena, context);
-}
-
-bool acre_arena_visit_all(acre_arena_visit *visit, void *context) {
-    bool more = true;
+static bool visit_each(acre_arena_visit *visit, void *context, bool parked) {
+    bool more = true, is_visitor = acre_lock_is_mine(&arenas.lock);
     if (!arenas.started) return true;
-    acre_lock(&arenas.lock);
-    for (struct acre_node *node = acre_arena_list.next; more && node != &acre_arena_list; node = node->next)
-        more = visit_unless_busy(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), visit, context);
-    acre_unlock(&arenas.lock);
+    if (!is_visitor) acre_lock(&arenas.lock);
+    for (struct acre_node *node = acre_arena_list.next; more && node != &acre_arena_list; node = node->next) {
+        struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, all_node);
+        bool is_wanted = !arena->is_busy && (parked || !arena->is_parked);
+        more = !is_wanted || visit(arena, context);
+    }
+    if (!is_visitor) acre_unlock(&arenas.lock);
     return more;
 }
+
+bool acre_arena_visit_all(acre_arena_visit *visit, void *context) { return visit_each(visit, context, true); }
+
+bool acre_arena_visit_made(acre_arena_visit *visit, void *context) { return visit_each(visit, context, false); }
 
 struct acre_arena *acre_arena_hold(bool first, bool *busy) {
     struct acre_arena *arena = NULL;

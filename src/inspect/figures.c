@@ -70,8 +70,8 @@ static void count_cursors_of(struct acre_heap *heap, struct acre_figures *figure
 
 static void count_cursors(struct acre_thread *thread, void *context) { count_cursors_of(&thread->heap, context); }
 
-static void add_chunks(struct acre_figures *figures, struct acre_page_heap *pages) {
-    acre_lock(&pages->lock);
+/* Gives back the lock of the page heap. */
+static void add_locked(struct acre_figures *figures, struct acre_page_heap *pages) {
     for (struct acre_node *node = pages->chunks.next; node != &pages->chunks; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
         size_t chunk_bytes = (size_t)chunk->pages << acre_page_shift();
@@ -87,6 +87,19 @@ static void add_chunks(struct acre_figures *figures, struct acre_page_heap *page
     acre_unlock(&pages->lock);
 }
 
+static void add_chunks(struct acre_figures *figures, struct acre_page_heap *pages) {
+    acre_lock(&pages->lock);
+    add_locked(figures, pages);
+}
+
+/* An arena's own source is called with the lock, and may wait for whoever asks: then it is left out. */
+static void add_chunks_of_all(struct acre_figures *figures, struct acre_page_heap *pages) {
+    if (pages->lock.rank != ACRE_RANK_CUSTOM_PAGES)
+        add_chunks(figures, pages);
+    else if (acre_lock_briefly(&pages->lock))
+        add_locked(figures, pages);
+}
+
 static void add_huge(struct acre_figures *figures, const struct acre_huge_space *space) {
     struct acre_huge_figures huge = acre_huge_figures(space);
     figures->huge_bytes += huge.asked_bytes;
@@ -100,15 +113,18 @@ static void finish(struct acre_figures *figures) {
     figures->retained_bytes += figures->cached_bytes + figures->free_slab_bytes;
 }
 
-/* What an arena has to itself: its own chunks, its huge blocks; its heaps' cursors. */
-static bool add_arena(struct acre_arena *arena, void *context) {
-    struct acre_figures *figures = context;
-    add_chunks(figures, &arena->pages);
+/* What an arena has to itself besides its chunks: its huge blocks; its heaps' cursors. */
+static void add_rest(struct acre_figures *figures, struct acre_arena *arena) {
     add_huge(figures, &arena->huge);
     acre_lock(acre_heap_lock());
     for (struct acre_node *node = arena->depot.heaps.next; node != &arena->depot.heaps; node = node->next)
         count_cursors_of(ACRE_CONTAINER_OF(node, struct acre_heap, depot_node), figures);
     acre_unlock(acre_heap_lock());
+}
+
+static bool add_arena(struct acre_arena *arena, void *context) {
+    add_chunks_of_all(context, &arena->pages);
+    add_rest(context, arena);
     return true;
 }
 
@@ -148,7 +164,8 @@ void acre_figures_of(struct acre_arena *arena, struct acre_figures *figures) {
         add_default(figures);
     } else {
         add_borrowed(figures, &arena->depot);
-        add_arena(arena, figures);
+        add_chunks(figures, &arena->pages);
+        add_rest(figures, arena);
     }
     finish(figures);
 }

@@ -53,6 +53,11 @@ foreach(part arenas arenas_sources arenas_threads arenas_misuse)
     acre_test_of_linked(${part} ${part} api)
   endif()
 endforeach()
+acre_test_linked(arenas_info api/arenas_info.c)
+if(TARGET arenas_info)
+  acre_register(api.arenas_info ${Python3_EXECUTABLE} api ENVIRONMENT ACRE_TEST_EXPECT=acre
+    ARGS ${CMAKE_CURRENT_SOURCE_DIR}/api/arenas_info.py $<TARGET_FILE:arenas_info>)
+endif()
 # And with the shared library, whose arenas come by other relocations.
 if(TARGET acre)
   acre_test_program(arenas_shared api/arenas.c support/child.c)

@@ -684,6 +684,33 @@ static void stats_of_null_are_the_default_arenas(void **state) {
     free(block);
 }
 
+struct visitor {
+    FILE *stream;
+    int visits;
+};
+
+static bool look_inside(acre_arena *arena, const char *name, void *context) {
+    struct visitor *visitor = context;
+    (void)name;
+    assert_int_equal(stats_of(arena).live_blocks, 1);
+    assert_true(mallinfo2().uordblks >= 1000);
+    assert_int_equal(malloc_info(0, visitor->stream), 0);
+    visitor->visits++;
+    return true;
+}
+
+static void books_are_open_to_visitors(void **state) {
+    (void)state;
+    struct visitor visitor = {tmpfile(), 0};
+    acre_arena *arena = create(NULL);
+    assert_non_null(visitor.stream);
+    assert_non_null(acre_arena_malloc(arena, 1000));
+    assert_true(acre_arena_each(look_inside, &visitor));
+    assert_int_equal(visitor.visits, 1);
+    acre_arena_destroy(arena);
+    fclose(visitor.stream);
+}
+
 static void source_calls_are_counted(void **state) {
     (void)state;
     acre_arena *arena = create(NULL);
@@ -1030,6 +1057,7 @@ int main(void) {
         cmocka_unit_test(foreign_addresses_are_of_no_arena),
         cmocka_unit_test(contains_follows_a_huge_block),
         cmocka_unit_test(stats_of_null_are_the_default_arenas),
+        cmocka_unit_test(books_are_open_to_visitors),
         cmocka_unit_test(source_calls_are_counted),
         cmocka_unit_test(each_visits_every_arena_once),
         cmocka_unit_test(reset_leaves_memory_and_no_blocks),
