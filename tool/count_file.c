@@ -30,6 +30,50 @@ struct acre_count_file *count_file_make(bool children, char path[64]) {
 
 static uint64_t load(const _Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
 
+/* Arenas that change their rows while threads count in them may leave a sum a little below zero. */
+static uint64_t load_sum(const _Atomic uint64_t *word) {
+    uint64_t sum = load(word);
+    return sum > INT64_MAX ? 0 : sum;
+}
+
+static void read_arena(const struct acre_count_arena *row, struct arena_figures *arena) {
+    *arena = (struct arena_figures){
+        .made = load(&row->made),
+        .left = load(&row->left),
+        .calls = load(&row->calls),
+        .failed_calls = load(&row->failed_calls),
+        .resets = load(&row->resets),
+        .live_peak_bytes = load(&row->live.peak),
+        .live_end_bytes = load_sum(&row->live.now),
+        .live_end_blocks = load_sum(&row->live.blocks),
+        .held_peak_bytes = load(&row->held_peak),
+        .held_end_bytes = load_sum(&row->held_now),
+        .held_most_bytes = load(&row->held_most),
+        .limit_bytes = load(&row->limit),
+    };
+    memcpy(arena->name, row->name, sizeof arena->name - 1);
+}
+
+static int by_held_peak(const void *left, const void *right) {
+    const struct arena_figures *a = left, *b = right;
+    if (a->held_peak_bytes != b->held_peak_bytes) {
+        return a->held_peak_bytes < b->held_peak_bytes ? 1 : -1;
+    }
+    return a->is_others != b->is_others ? a->is_others - b->is_others : strcmp(a->name, b->name);
+}
+
+static void read_arenas(const struct acre_count_arena *rows, struct image_figures *image) {
+    for (size_t i = 0; i <= ACRE_COUNT_ARENAS; i++) {
+        struct arena_figures *arena = &image->arenas[image->arena_names];
+        read_arena(&rows[i], arena);
+        arena->is_others = i == 0;
+        image->arenas_made += arena->made;
+        image->arenas_left += arena->left;
+        image->arena_names += arena->made != 0;
+    }
+    qsort(image->arenas, image->arena_names, sizeof *image->arenas, by_held_peak);
+}
+
 static void read_slot(const struct acre_count_process *slot, struct image_figures *image) {
     *image = (struct image_figures){
         .pid = load(&slot->pid),
@@ -42,9 +86,9 @@ static void read_slot(const struct acre_count_process *slot, struct image_figure
         .break_end = load(&slot->break_end),
         .mapped_end_bytes = load(&slot->mapped_now),
         .mapped_peak_bytes = load(&slot->mapped_peak),
-        .live_end_bytes = load(&slot->live_now),
-        .live_peak_bytes = load(&slot->live_peak),
-        .live_end_blocks = load(&slot->live_blocks),
+        .live_end_bytes = load(&slot->live.now),
+        .live_peak_bytes = load(&slot->live.peak),
+        .live_end_blocks = load(&slot->live.blocks),
         .retained_end_bytes = load(&slot->retained_now),
         .metadata_end_bytes = load(&slot->metadata_now),
         .released_again_bytes = load(&slot->released_again),
@@ -63,6 +107,7 @@ static void read_slot(const struct acre_count_process *slot, struct image_figure
     image->picture_cells = (unsigned)(cells <= ACRE_COUNT_PICTURE_CELLS ? cells : ACRE_COUNT_PICTURE_CELLS);
     memcpy(image->picture, slot->picture, image->picture_cells);
     snprintf(image->name, sizeof image->name, "%.*s", (int)sizeof slot->name - 1, slot->name);
+    read_arenas(slot->arenas, image);
 }
 
 static void add_to_total(struct count_total *total, const struct image_figures *image) {

@@ -8,6 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The arenas of one name, or (is_others) all that have no row of their own. */
+struct arena_figures {
+    char name[ACRE_COUNT_ARENA_NAME];
+    bool is_others;
+    uint64_t made, left;
+    uint64_t calls, failed_calls, resets;
+    uint64_t live_peak_bytes, live_end_bytes, live_end_blocks;
+    uint64_t held_peak_bytes, held_end_bytes, held_most_bytes;
+    uint64_t limit_bytes;
+};
+
 /* What one program image did: a copy of its slot that nobody writes to any more. */
 struct image_figures {
     uint64_t pid, parent_pid, image;
@@ -23,6 +34,9 @@ struct image_figures {
     unsigned picture_cells;
     uint8_t picture[ACRE_COUNT_PICTURE_CELLS];
     char name[64];
+    uint64_t arenas_made, arenas_left;
+    size_t arena_names; /* rows in use; the one whose arenas held most first */
+    struct arena_figures arenas[1 + ACRE_COUNT_ARENAS];
 };
 
 /* Only what adds up: peaks of several processes need not have been at one time, and what an image held is gone

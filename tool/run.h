@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { RUN_REPORT_LINES_MOST = 27, RUN_REPORT_PROCESSES_MOST = 8 };
+enum { RUN_REPORT_LINES_MOST = 27, RUN_REPORT_ARENAS_MOST = 4, RUN_REPORT_PROCESSES_MOST = 8 };
 
 struct run_request {
     char **command; /* NULL at the end */

@@ -12,8 +12,26 @@ static const char *const call_names[ACRE_COUNT_CALLS] = {"malloc", "calloc", "re
 static const char *const released_names[ACRE_COUNT_RELEASED_HOWS] = {"pages", "holes", "mappings", "break"};
 static const char *const syscall_names[ACRE_COUNT_SYSCALLS] = {"brk", "mmap", "munmap", "mremap", "madvise"};
 
+/* Words of a command and names may be any bytes: those that are not UTF-8 become U+FFFD, byte by byte. */
+static json_t *text_json(const char *bytes) {
+    json_t *text = json_string(bytes);
+    if (text != NULL) {
+        return text;
+    }
+    size_t length = strlen(bytes);
+    char *clean = calloc(3 * length + 1, 1), *end = clean;
+    for (size_t i = 0; clean != NULL && i < length; i++) {
+        end = stpcpy(end, (unsigned char)bytes[i] < 0x80 ? (char[]){bytes[i], '\0'} : "\xef\xbf\xbd");
+    }
+    text = clean == NULL ? json_null() : json_string(clean);
+    free(clean);
+    return text;
+}
+
+static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }
+
 /* A figure, or null where nothing was counted. */
-static json_t *figure(bool known, uint64_t value) { return known ? json_integer((json_int_t)value) : json_null(); }
+static json_t *figure(bool known, uint64_t value) { return known ? number(value) : json_null(); }
 
 static json_t *counts(bool known, const char *const *names, const uint64_t *values, size_t kinds) {
     json_t *object = json_object();
@@ -27,6 +45,26 @@ static json_t *calls_json(bool known, const uint64_t *calls, uint64_t failed_cal
     json_t *object = counts(known, call_names, calls, ACRE_COUNT_CALLS);
     json_object_set_new(object, "failed", figure(known, failed_calls));
     return object;
+}
+
+static json_t *arena_json(const struct arena_figures *arena) {
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o}, s:o}", "name",
+                     arena->is_others ? json_null() : text_json(arena->name), "made", number(arena->made), "left",
+                     number(arena->left), "calls", number(arena->calls), "failed", number(arena->failed_calls),
+                     "resets", number(arena->resets), "live", "peak", number(arena->live_peak_bytes), "end",
+                     number(arena->live_end_bytes), "blocks", number(arena->live_end_blocks), "held", "peak",
+                     number(arena->held_peak_bytes), "end", number(arena->held_end_bytes), "most",
+                     number(arena->held_most_bytes), "limit", number(arena->limit_bytes));
+}
+
+static void add_arenas(json_t *to, const struct image_figures *image, bool known) {
+    json_t *arenas = known ? json_array() : json_null();
+    for (size_t i = 0; known && i < image->arena_names; i++) {
+        json_array_append_new(arenas, arena_json(&image->arenas[i]));
+    }
+    json_object_set_new(to, "arenas", arenas);
+    json_object_set_new(to, "arenas_made", figure(known, image->arenas_made));
+    json_object_set_new(to, "arenas_left", figure(known, image->arenas_left));
 }
 
 static void add_figures(json_t *to, const struct image_figures *image, bool known) {
@@ -47,15 +85,13 @@ static void add_figures(json_t *to, const struct image_figures *image, bool know
     json_object_set_new(released, "again", figure(known, image->released_again_bytes));
     json_object_set_new(to, "released", released);
     json_object_set_new(to, "metadata", json_pack("{s:o}", "end", figure(known, image->metadata_end_bytes)));
+    add_arenas(to, image, known);
 }
 
 static json_t *process_json(const struct image_figures *image) {
-    /* Names are bytes; JSON is text. */
-    json_t *name = json_string(image->name);
-    json_t *object =
-        json_pack("{s:I, s:I, s:I, s:o, s:b, s:{s:n}}", "pid", (json_int_t)image->pid, "parent_pid",
-                  (json_int_t)image->parent_pid, "image", (json_int_t)image->image, "name",
-                  name == NULL ? json_string("?") : name, "regular_exit", (int)image->ended, "resident", "peak");
+    json_t *object = json_pack("{s:I, s:I, s:I, s:o, s:b, s:{s:n}}", "pid", (json_int_t)image->pid, "parent_pid",
+                               (json_int_t)image->parent_pid, "image", (json_int_t)image->image, "name",
+                               text_json(image->name), "regular_exit", (int)image->ended, "resident", "peak");
     add_figures(object, image, true);
     return object;
 }
@@ -78,28 +114,21 @@ static void add_processes(json_t *to, const struct count_figures *figures) {
                                   counts(true, syscall_names, total->syscalls, ACRE_COUNT_SYSCALLS)));
 }
 
-/* Words of a command may be any bytes: those that are not UTF-8 become U+FFFD, byte by byte. */
-static json_t *text_json(const char *bytes) {
-    json_t *text = json_string(bytes);
-    if (text != NULL) {
-        return text;
-    }
-    size_t length = strlen(bytes);
-    char *clean = calloc(3 * length + 1, 1), *end = clean;
-    for (size_t i = 0; clean != NULL && i < length; i++) {
-        end = stpcpy(end, (unsigned char)bytes[i] < 0x80 ? (char[]){bytes[i], '\0'} : "\xef\xbf\xbd");
-    }
-    text = clean == NULL ? json_null() : json_string(clean);
-    free(clean);
-    return text;
-}
-
 static json_t *exit_json(const struct run_result *result) {
     int status = result->ending.wait_status;
     if (result->refusal == 0 && WIFSIGNALED(status)) {
         return json_pack("{s:i}", "signal", WTERMSIG(status));
     }
     return json_pack("{s:i}", "status", result->refusal != 0 ? result->refusal : WEXITSTATUS(status));
+}
+
+/* The stream may be a terminal: control characters are escaped, DEL too, which jansson leaves. Frees the text. */
+static bool write_text(FILE *stream, char *text) {
+    for (const char *c = text; *c != '\0'; c++) {
+        fputs(*c == 0x7f ? "\\u007f" : (char[]){*c, '\0'}, stream);
+    }
+    free(text);
+    return fputc('\n', stream) != EOF;
 }
 
 bool run_json_write(FILE *stream, const struct run_request *request, const struct run_result *result) {
@@ -120,7 +149,7 @@ bool run_json_write(FILE *stream, const struct run_request *request, const struc
     if (request->children) {
         add_processes(root, &result->figures);
     }
-    bool written = root != NULL && json_dumpf(root, stream, JSON_INDENT(2)) == 0 && fputc('\n', stream) != EOF;
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     json_decref(root);
-    return written;
+    return text != NULL && write_text(stream, text);
 }

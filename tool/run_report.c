@@ -1,5 +1,6 @@
-/* acre run: the report for people. At most RUN_REPORT_LINES_MOST lines: 16 about the command, one about all
- * processes and one for each of the RUN_REPORT_PROCESSES_MOST biggest. */
+/* acre run: the report for people. At most RUN_REPORT_LINES_MOST lines: those about the command; one about its
+ * arenas and one for each of the RUN_REPORT_ARENAS_MOST biggest names; one about all processes and one for each of
+ * the biggest, RUN_REPORT_PROCESSES_MOST or as many as there is room for. */
 #include "complain.h"
 #include "run.h"
 
@@ -7,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+
+enum { COMMAND_LINES_MOST = 17 };
 
 struct report {
     FILE *stream;
@@ -148,6 +151,54 @@ static void say_released(const struct report *report, const struct image_figures
     }
 }
 
+static size_t arenas_shown(const struct image_figures *image) {
+    return image->arena_names < RUN_REPORT_ARENAS_MOST ? image->arena_names : RUN_REPORT_ARENAS_MOST;
+}
+
+/* The name stands behind the figures, so that it cannot pass for one of the report's own. */
+static void say_arena(const struct report *report, const struct arena_figures *arena) {
+    char name[ACRE_COUNT_ARENA_NAME];
+    printable(name, sizeof name, arena->is_others ? "other names" : arena->name);
+    label(report, "");
+    fprintf(report->stream, "%11s %11s   %s: live %s", human_bytes(arena->held_peak_bytes).text,
+            human_bytes(arena->held_end_bytes).text, name, human_bytes(arena->live_peak_bytes).text);
+    if (arena->live_end_blocks > 0) {
+        fprintf(report->stream, ", %s at the end", human_bytes(arena->live_end_bytes).text);
+    }
+    if (arena->made > 1) {
+        fprintf(report->stream, "; %s made, one held %s", human_count(arena->made).text,
+                human_bytes(arena->held_most_bytes).text);
+    }
+    if (arena->resets > 0) {
+        fprintf(report->stream, "; resets %s", human_count(arena->resets).text);
+    }
+    if (arena->limit_bytes > 0) {
+        fprintf(report->stream, "; limit %s", human_bytes(arena->limit_bytes).text);
+    }
+    if (arena->failed_calls > 0) {
+        fprintf(report->stream, "; failed %s", human_count(arena->failed_calls).text);
+    }
+    fputc('\n', report->stream);
+}
+
+/* The columns are what arenas held, which is what a limit is about. */
+static void say_arenas(const struct report *report, const struct image_figures *image) {
+    char note[128];
+    if (image->arena_names == 0) {
+        return;
+    }
+    int length = snprintf(note, sizeof note, "held; made %s, left %s", human_count(image->arenas_made).text,
+                          human_count(image->arenas_left).text);
+    if (image->arena_names > arenas_shown(image)) {
+        snprintf(note + length, sizeof note - (size_t)length, "; the biggest, and %zu more",
+                 image->arena_names - arenas_shown(image));
+    }
+    say_row(report, "arenas", "peak", "end", note);
+    for (size_t i = 0; i < arenas_shown(image); i++) {
+        say_arena(report, &image->arenas[i]);
+    }
+}
+
 /* Five shades for how much of a cell is live, and a blank where nothing is. */
 static void say_picture(const struct report *report, const struct image_figures *image) {
     static const char *const blocks[] = {"·", "░", "▒", "▓", "█"};
@@ -193,6 +244,13 @@ static int by_live_peak(const void *left, const void *right) {
     return (a->live_peak_bytes < b->live_peak_bytes) - (a->live_peak_bytes > b->live_peak_bytes);
 }
 
+/* There is room for fewer where arenas have theirs. */
+static size_t processes_most(const struct count_figures *figures) {
+    size_t arena_lines = figures->root.arena_names == 0 ? 0 : 1 + arenas_shown(&figures->root);
+    size_t room = RUN_REPORT_LINES_MOST - COMMAND_LINES_MOST - 1 - arena_lines;
+    return room < RUN_REPORT_PROCESSES_MOST ? room : RUN_REPORT_PROCESSES_MOST;
+}
+
 static void say_processes(const struct report *report, const struct count_figures *figures) {
     const struct count_total *total = &figures->total;
     label(report, "all processes");
@@ -212,7 +270,8 @@ static void say_processes(const struct report *report, const struct count_figure
         sorted[count++] = figures->images[i];
     }
     qsort(sorted, count, sizeof *sorted, by_live_peak);
-    for (size_t i = 0; i < count && i < RUN_REPORT_PROCESSES_MOST; i++) {
+    size_t most = processes_most(figures);
+    for (size_t i = 0; i < count && i < most; i++) {
         char name[16];
         printable(name, sizeof name, sorted[i].name);
         label(report, name);
@@ -259,6 +318,7 @@ void run_report_write(FILE *stream, const struct run_request *request, const str
         say_calls(&report, &figures->root);
         say_memory(&report, &figures->root, result->ending.resident_peak_bytes);
         say_released(&report, &figures->root);
+        say_arenas(&report, &figures->root);
         say_picture(&report, &figures->root);
         say_earlier_images(&report, figures);
     } else {

@@ -64,7 +64,7 @@ ACRE_INLINE void *allocate(acre_arena *place, size_t size_bytes) {
 }
 
 ACRE_PUBLIC void *acre_arena_malloc(acre_arena *arena, size_t size) {
-    return acre_counted(ACRE_COUNT_MALLOC, size, allocate(arena, size));
+    return acre_counted_in(arena, ACRE_COUNT_MALLOC, size, allocate(arena, size));
 }
 
 ACRE_PUBLIC void *acre_arena_calloc(acre_arena *arena, size_t count, size_t size) {
@@ -73,24 +73,24 @@ ACRE_PUBLIC void *acre_arena_calloc(acre_arena *arena, size_t count, size_t size
     void *block = NULL;
     if (__builtin_mul_overflow(count, size, &size_bytes)) size_bytes = SIZE_MAX;
     block = heap == NULL ? acre_out_of_memory() : acre_allocate_zeroed_in(heap, size_bytes);
-    return acre_counted(ACRE_COUNT_CALLOC, size_bytes, block);
+    return acre_counted_in(arena, ACRE_COUNT_CALLOC, size_bytes, block);
 }
 
 ACRE_PUBLIC void *acre_arena_realloc(acre_arena *arena, void *block, size_t size) {
     struct acre_heap *heap = heap_in("acre_arena_realloc", arena);
-    size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
+    struct acre_count_before before = acre_count_before(block);
     void *moved = heap == NULL ? acre_out_of_memory() : acre_reallocate_in(heap, block, size);
-    return acre_counted_again(block, old_bytes, size, moved);
+    return acre_counted_again(arena, before, size, moved);
 }
 
 ACRE_PUBLIC void *acre_arena_aligned_alloc(acre_arena *arena, size_t alignment, size_t size) {
     struct acre_heap *heap = heap_in("acre_arena_aligned_alloc", arena);
-    void *block = NULL;
-    if (!acre_is_power_of_two(alignment))
+    if (!acre_is_power_of_two(alignment)) {
         errno = EINVAL;
-    else
-        block = heap == NULL ? acre_out_of_memory() : acre_allocate_aligned_in(heap, size, alignment);
-    return acre_counted(ACRE_COUNT_ALIGNED, size, block);
+        return NULL;
+    }
+    void *block = heap == NULL ? acre_out_of_memory() : acre_allocate_aligned_in(heap, size, alignment);
+    return acre_counted_in(arena, ACRE_COUNT_ALIGNED, size, block);
 }
 
 ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *options) {
@@ -101,18 +101,19 @@ ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *optio
         errno = error;
         return NULL;
     }
+    acre_count_create(arena);
     return arena->depot.place;
 }
 
 ACRE_PUBLIC void acre_arena_reset(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_reset", place);
-    acre_count_end_of(arena);
+    acre_count_reset(arena);
     acre_arena_empty(arena);
 }
 
 ACRE_PUBLIC void acre_arena_destroy(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_destroy", place);
-    acre_count_end_of(arena);
+    acre_count_destroy(arena);
     if (!acre_arena_end(arena, place))
         acre_fail("acre_arena_destroy(%p): another thread destroys it", (void *)place);
 }
@@ -171,13 +172,12 @@ struct each {
 
 static bool visit_one(struct acre_arena *arena, void *context) {
     const struct each *each = context;
-    if (arena->is_parked) return true;
     return each->visit(arena->depot.place, arena->name, each->context);
 }
 
 ACRE_PUBLIC bool acre_arena_each(acre_visit_arena *visit, void *context) {
     struct each each = {visit, context};
-    return acre_arena_visit_all(visit_one, &each);
+    return acre_arena_visit_made(visit_one, &each);
 }
 
 ACRE_PUBLIC bool acre_arena_enter(acre_arena *place) {

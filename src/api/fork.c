@@ -52,6 +52,7 @@ static void before_fork(void) {
         acre_os_sleep_us(PAUSE_US);
     }
     during_fork.stdio_locked = lock_stdio;
+    acre_count_fork();
 }
 
 static void after_fork_in_parent(void) {

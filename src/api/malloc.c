@@ -367,16 +367,16 @@ void *acre_reallocate_in(struct acre_heap *heap, void *block, size_t size_bytes)
 }
 
 ACRE_PUBLIC void *realloc(void *block, size_t size) {
-    size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
-    return acre_counted_again(block, old_bytes, size, reallocate(block, size));
+    struct acre_count_before before = acre_count_before(block);
+    return acre_counted_again(NULL, before, size, reallocate(block, size));
 }
 
 ACRE_PUBLIC void *reallocarray(void *block, size_t count, size_t size) {
     size_t size_bytes;
+    struct acre_count_before before = acre_count_before(block);
     if (__builtin_mul_overflow(count, size, &size_bytes))
-        return acre_counted_again(block, 0, SIZE_MAX, acre_out_of_memory());
-    size_t old_bytes = block == NULL ? 0 : acre_count_asked(block);
-    return acre_counted_again(block, old_bytes, size_bytes, reallocate(block, size_bytes));
+        return acre_counted_again(NULL, before, SIZE_MAX, acre_out_of_memory());
+    return acre_counted_again(NULL, before, size_bytes, reallocate(block, size_bytes));
 }
 
 ACRE_PUBLIC size_t malloc_usable_size(void *block) {

@@ -13,6 +13,12 @@
 #define ACRE_ARENA_LIVES 16u
 #define ACRE_ARENA_NAME_MOST 32u
 
+/* Counting build: its row in the record, from 1 on (0: none), and its part of it. */
+struct acre_arena_counts {
+    _Atomic uint32_t row;
+    _Atomic uint64_t held_bytes, live_bytes, live_blocks;
+};
+
 struct acre_arena {
     struct acre_arena_place places[ACRE_ARENA_LIVES];
     struct acre_supplier supplier;
@@ -28,6 +34,7 @@ struct acre_arena {
     bool is_parked;       /* at its end, with its memory, until there is another one like it */
     bool is_busy;         /* its blocks are at their end just now */
     uint8_t had_locks[2]; /* during a fork: its depot's, its page heap's */
+    struct acre_arena_counts counts;
 };
 extern struct acre_arena acre_default_arena;
 extern struct acre_node acre_arena_list;        /* the registry */

@@ -12,42 +12,65 @@
 void acre_count_start(void);
 void acre_count_name(void);  /* the program's name is known now */
 void acre_count_end(void);   /* a regular exit: the last figures */
-void acre_count_child(void); /* in the child of a fork */
+void acre_count_fork(void);  /* before a fork */
+void acre_count_child(void); /* in its child */
 
-/* A call of this kind gave `block` (NULL: it failed) for size_bytes; returns the block. */
-void *acre_counted(enum acre_count_call call, size_t size_bytes, void *block);
+/* A call of this kind gave `block` (NULL: it failed) for size_bytes; returns the block. `place`: the arena that it
+ * asked for it, NULL: what malloc takes from. */
+void *acre_counted_in(const struct acre_arena_place *place, enum acre_count_call call, size_t size_bytes,
+                      void *block);
 /* Before a block is freed by a call of free. NULL and strangers are only counted as calls. */
 void acre_count_free(void *block);
-/* Before and after a realloc: what was asked for the old block; the change. */
-size_t acre_count_asked(void *block);
-void *acre_counted_again(void *old, size_t old_bytes, size_t size_bytes, void *block);
+/* Before and after a realloc: what the old block was; the change. */
+struct acre_count_before {
+    void *block;
+    struct acre_arena *arena;
+    size_t asked_bytes;
+};
+struct acre_count_before acre_count_before(void *block);
+void *acre_counted_again(const struct acre_arena_place *place, struct acre_count_before before, size_t size_bytes,
+                         void *block);
 
-/* Before the end of all blocks of an arena. */
-void acre_count_end_of(struct acre_arena *arena);
+/* After an arena is made; before the end of all its blocks, and its own. */
+void acre_count_create(struct acre_arena *arena);
+void acre_count_reset(struct acre_arena *arena);
+void acre_count_destroy(struct acre_arena *arena);
 
 #else
 
 ACRE_INLINE void acre_count_start(void) {}
 ACRE_INLINE void acre_count_name(void) {}
 ACRE_INLINE void acre_count_end(void) {}
+ACRE_INLINE void acre_count_fork(void) {}
 ACRE_INLINE void acre_count_child(void) {}
-ACRE_INLINE void *acre_counted(enum acre_count_call call, size_t size_bytes, void *block) {
+ACRE_INLINE void *acre_counted_in(const struct acre_arena_place *place, enum acre_count_call call,
+                                  size_t size_bytes, void *block) {
+    (void)place;
     (void)call;
     (void)size_bytes;
     return block;
 }
 ACRE_INLINE void acre_count_free(void *block) { (void)block; }
-ACRE_INLINE void acre_count_end_of(struct acre_arena *arena) { (void)arena; }
-ACRE_INLINE size_t acre_count_asked(void *block) {
+struct acre_count_before {};
+ACRE_INLINE struct acre_count_before acre_count_before(void *block) {
     (void)block;
-    return 0;
+    return (struct acre_count_before){};
 }
-ACRE_INLINE void *acre_counted_again(void *old, size_t old_bytes, size_t size_bytes, void *block) {
-    (void)old;
-    (void)old_bytes;
+ACRE_INLINE void *acre_counted_again(const struct acre_arena_place *place, struct acre_count_before before,
+                                     size_t size_bytes, void *block) {
+    (void)place;
+    (void)before;
     (void)size_bytes;
     return block;
 }
+ACRE_INLINE void acre_count_create(struct acre_arena *arena) { (void)arena; }
+ACRE_INLINE void acre_count_reset(struct acre_arena *arena) { (void)arena; }
+ACRE_INLINE void acre_count_destroy(struct acre_arena *arena) { (void)arena; }
 
 #endif
+
+ACRE_INLINE void *acre_counted(enum acre_count_call call, size_t size_bytes, void *block) {
+    return acre_counted_in(NULL, call, size_bytes, block);
+}
+
 #endif

@@ -15,8 +15,10 @@
 
 #define ACRE_COUNT_ENVIRONMENT "ACRE_COUNT"
 #define ACRE_COUNT_MAGIC UINT64_C(0x31746e756f637261) /* "arcount1" */
-#define ACRE_COUNT_VERSION 2u
+#define ACRE_COUNT_VERSION 3u
 #define ACRE_COUNT_PROCESSES 4096u /* process images that one run can hold; later ones are only tallied */
+#define ACRE_COUNT_ARENAS 32u      /* names of arenas that an image's table can tell apart */
+#define ACRE_COUNT_ARENA_NAME 32u  /* bytes of such a name, with its NUL */
 
 /* Library calls by kind; C++ new counts as malloc (or aligned), delete as free */
 enum acre_count_call {
@@ -49,6 +51,25 @@ enum acre_count_released {
 
 #define ACRE_COUNT_PICTURE_CELLS 64u
 
+/* Blocks that the program holds, in bytes as requested. */
+struct acre_count_live {
+    _Atomic uint64_t now, peak, blocks;
+};
+
+/* The arenas that the program made, added up by name. What they hold is looked at when they allocate; peaks of it
+ * are since each was made, be it in the parent of a fork. */
+struct acre_count_arena {
+    _Atomic uint64_t made;                /* those there at the start among them; 0: the row is unused */
+    _Atomic uint64_t left;                /* not destroyed */
+    _Atomic uint64_t calls, failed_calls; /* that allocate; for want of memory, be it the limit */
+    _Atomic uint64_t resets;
+    struct acre_count_live live;
+    _Atomic uint64_t held_now, held_peak; /* by all of them together */
+    _Atomic uint64_t held_most;           /* by any one */
+    _Atomic uint64_t limit;               /* the highest of them; 0: one has none */
+    char name[ACRE_COUNT_ARENA_NAME];     /* NUL-terminated */
+};
+
 struct acre_count_process {
     _Atomic uint64_t pid; /* 0: slot unused */
     _Atomic uint64_t parent_pid;
@@ -59,8 +80,7 @@ struct acre_count_process {
     _Atomic uint64_t syscalls[ACRE_COUNT_SYSCALLS];
     _Atomic uint64_t break_start, break_peak, break_end; /* addresses; 0: the break was never looked at */
     _Atomic uint64_t mapped_now, mapped_peak;            /* bytes mapped by the allocator with mmap */
-    _Atomic uint64_t live_now, live_peak;                /* bytes as requested */
-    _Atomic uint64_t live_blocks;
+    struct acre_count_live live;
     _Atomic uint64_t retained_now; /* resident bytes without a live block that acre could give back (own books) */
     _Atomic uint64_t metadata_now; /* bytes of acre's own records (mapped) */
     _Atomic uint64_t released[ACRE_COUNT_RELEASED_HOWS]; /* bytes in all that may have been resident */
@@ -71,6 +91,9 @@ struct acre_count_process {
     _Atomic uint64_t picture_cells;
     uint8_t picture[ACRE_COUNT_PICTURE_CELLS];
     char name[64]; /* program name (comm-like, NUL-terminated) */
+    /* The names whose arenas held most, each since it has its row; in the first row, without a name, the arenas of
+     * all others, which are too many to be told apart. */
+    struct acre_count_arena arenas[1 + ACRE_COUNT_ARENAS];
 };
 
 struct acre_count_file {

@@ -350,6 +350,331 @@ test_children() {
         "(False, True)"
 }
 
+compile_on_acre() { # OUTPUT: C from standard input, linked with libacre
+    compile "$1" -I"$here/../../include" -I"$here/../../src" -x none "$build/libacre.so.1" -Wl,-rpath,"$build" -pthread
+}
+
+# Arenas: `exact` with 60 of 100 blocks left and others by malloc; `full` to its limit; 50 times `request`. What
+# acre_arena_stats says of peaks is on standard output; then it ends in the way that the first argument says.
+write_arenas() {
+    compile_on_acre arenas <<'C'
+#include <acre/acre.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *blocks[100];
+static acre_arena *make(const char *name, size_t limit_bytes) {
+    return acre_arena_create(&(struct acre_arena_options){.name = name, .limit_bytes = limit_bytes});
+}
+static size_t held_peak(acre_arena *arena) {
+    struct acre_arena_figures stats;
+    acre_arena_stats(arena, &stats);
+    return stats.held_peak_bytes;
+}
+static acre_arena *use_exact(void) {
+    acre_arena *arena = make("exact", 0);
+    for (int i = 0; i < 100; i++) {
+        blocks[i] = acre_arena_malloc(arena, 1000);
+    }
+    for (int i = 0; i < 40; i++) {
+        free(blocks[i]);
+    }
+    acre_arena_enter(arena);
+    blocks[0] = malloc(50);
+    blocks[1] = calloc(3, 10);
+    blocks[2] = realloc(malloc(7), 3000000);
+    acre_arena_leave();
+    free(blocks[2]);
+    blocks[3] = acre_arena_realloc(arena, malloc(500), 700);
+    return arena;
+}
+static size_t use_full(void) {
+    acre_arena *arena = make("full", 1 << 20);
+    while (acre_arena_malloc(arena, 10000) != NULL) {
+    }
+    acre_arena_calloc(arena, 2, 1 << 20);
+    acre_arena_enter(arena);
+    free(malloc(2 << 20));
+    acre_arena_leave();
+    size_t peak = held_peak(arena);
+    acre_arena_destroy(arena);
+    return peak;
+}
+static void use_requests(void) {
+    for (int i = 0; i < 50; i++) {
+        acre_arena *arena = make("request", 0);
+        for (int j = 0; j < 3; j++) {
+            acre_arena_malloc(arena, 200 + i * 10);
+            acre_arena_malloc(arena, 100000);
+            acre_arena_reset(arena);
+        }
+        acre_arena_malloc(arena, 5);
+        acre_arena_destroy(arena);
+    }
+}
+int main(int argc, char **argv) {
+    (void)argc;
+    acre_arena *exact = use_exact();
+    size_t full_peak = use_full();
+    use_requests();
+    printf("%zu %zu\n", held_peak(exact), full_peak);
+    fflush(stdout);
+    if (argv[1][0] == '_') {
+        _exit(3);
+    } else if (argv[1][0] == 'k') {
+        raise(SIGKILL);
+    }
+    return 3;
+}
+C
+}
+
+# arenas FILE EXPRESSION: as json, with the rows of arenas by name as A
+arenas() {
+    json "$1" "(lambda A: $2)({a['name']: a for a in d['arenas']})"
+}
+
+test_arenas() {
+    write_arenas
+    for how in return _exit kill; do
+        is "arenas, $how: status" "$(status "$acre" run --json arenas.json -- ./arenas $how)" \
+            $([ $how = kill ] && echo 137 || echo 3)
+        is "arenas, $how: made and left" "$(json arenas.json '(d["arenas_made"], d["arenas_left"], len(d["arenas"]))')" \
+            "(52, 1, 3)"
+        is "arenas, $how: calls" \
+            "$(arenas arenas.json '(A["exact"]["calls"], A["exact"]["failed"], A["request"]["calls"], A["full"]["failed"])')" \
+            "(105, 0, 350, 3)"
+        is "arenas, $how: ends" \
+            "$(arenas arenas.json '[(A[n]["made"], A[n]["left"], A[n]["resets"]) for n in ("exact", "full", "request")]')" \
+            "[(1, 1, 0), (1, 0, 0), (50, 0, 150)]"
+        is "arenas, $how: live" \
+            "$(arenas arenas.json '[tuple(A[n]["live"][k] for k in ("peak", "end", "blocks")) for n in ("exact", "request")]')" \
+            "[(3060087, 60780, 63), (100690, 0, 0)]"
+        is "arenas, $how: live in the one that was full" \
+            "$(arenas arenas.json '(A["full"]["live"]["peak"] > 700000, A["full"]["live"]["end"])')" "(True, 0)"
+        is "arenas, $how: held as acre_arena_stats has it" \
+            "$(arenas arenas.json '"%d %d" % (A["exact"]["held"]["most"], A["full"]["held"]["most"])')" "$(cat out)"
+        is "arenas, $how: held at the end" \
+            "$(arenas arenas.json '(0 < A["exact"]["held"]["end"] <= A["exact"]["held"]["peak"], A["full"]["held"]["end"])')" \
+            "(True, 0)"
+        is "arenas, $how: limits" "$(arenas arenas.json '(A["exact"]["limit"], A["full"]["limit"])')" "(0, 1048576)"
+    done
+    status "$acre" run -- ./arenas return >/dev/null
+    has "report: arenas" "$(cat err)" 'arenas +peak +end   held; made 52, left 1$'
+    has "report: the arena at its limit" "$(cat err)" ' 1\.0 MiB +0 B   full: live .*; limit 1\.0 MiB; failed 3$'
+    has "report: arenas of one name" "$(cat err)" ' 0 B   request: live 98\.3 KiB; 50 made, one held .*; resets 150$'
+    has "report: blocks left in an arena" "$(cat err)" ' exact: live 2\.9 MiB, 59\.4 KiB at the end$'
+    is "report: no arenas" "$("$acre" run -- true 2>&1 | grep -c arenas)" 0
+    status "$acre" run --json none.json -- true >/dev/null
+    is "no arenas" "$(json none.json '(d["arenas"], d["arenas_made"], d["arenas_left"])')" "([], 0, 0)"
+    status "$acre" run --library plain --json plain.json -- true >/dev/null
+    is "arenas where nothing is counted" "$(json plain.json '(d["arenas"], d["arenas_made"])')" "(None, None)"
+    for example in requests plugin parser containers; do
+        is "arenas of the example $example" "$(status "$acre" run --json example.json -- "$build/examples/bin/$example")" 0
+        is "arenas of the example $example: none is left, nor a block" \
+            "$(json example.json '(d["arenas_made"] > 0, d["arenas_left"], sum(a["live"]["end"] for a in d["arenas"]))')" "(True, 0, 0)"
+    done
+}
+
+# Names as the arguments say, each twice as big as the one before; --all makes 100 more that grow, 50 at a time.
+write_names() {
+    compile_on_acre names <<'C'
+#include <acre/acre.h>
+#include <stdio.h>
+#include <string.h>
+static acre_arena *make(const char *name, size_t size_bytes) {
+    acre_arena *arena = acre_arena_create(&(struct acre_arena_options){.name = name});
+    acre_arena_malloc(arena, size_bytes);
+    return arena;
+}
+int main(int argc, char **argv) {
+    acre_arena *arenas[50];
+    char name[32];
+    for (int i = 1; i < argc; i++) {
+        make(argv[i], (size_t)1 << 20 << i);
+    }
+    for (int i = 0; argc > 1 && strcmp(argv[1], "--all") == 0 && i < 100; i++) {
+        snprintf(name, sizeof name, "number %d", i);
+        arenas[i % 50] = make(name, 100000 * (size_t)(i + 1));
+        for (int j = 0; i % 50 == 49 && j < 50; j++) {
+            acre_arena_destroy(arenas[j]);
+        }
+    }
+    make("the last", 90 << 20);
+    return 0;
+}
+C
+}
+
+test_arena_names() {
+    local hostile=$'<&">\'%s\e[31m\x9b31m\xc2\x9b1m\r\n\t\xff\x7f' shown='<&">'"'"'%s\?\[31m\?31m\?\?1m\?\?\?\?\?'
+    write_names
+    is "a hostile name: status" "$(status "$acre" run --json names.json -- ./names "$hostile" "" $'caf\xc3\xa9')" 0
+    has "a hostile name: what is shown of it" "$(cat err)" "   $shown: live "
+    has "a name in UTF-8" "$(cat err)" $'   caf\xc3\xa9: live 8'
+    is "a hostile name: no control characters in the report" "$(tr -d '\n[:print:]' <err | sed $'s/\xc3\xa9//g' | wc -c)" 0
+    is "a hostile name: on a terminal" "$(NO_COLOR=1 python3 "$here/terminal.py" "$acre" run --json - -- ./names "$hostile" |
+        tr -d '\r\n\40-\176' | wc -c)" 0
+    is "a hostile name: JSON has it, but for what is not UTF-8" \
+        "$(json names.json '[a["name"] for a in d["arenas"]][3] == "<&\">'"'"'%s\x1b[31m\ufffd31m\ufffd\ufffd1m\r\n\t\ufffd\x7f"')" True
+    is "an empty name" "$(json names.json '[a["name"] for a in d["arenas"]][2]')" ""
+    is "many names: status" "$(status "$acre" run --json names.json -- ./names --all)" 0
+    is "many names: the biggest, and the others in a row without a name" \
+        "$(json names.json '(d["arenas_made"], d["arenas_left"], [a["name"] for a in d["arenas"]][:5])')" \
+        "(102, 2, [None, 'the last', 'number 99', 'number 98', 'number 97'])"
+    is "many names: figures of one that got its row late" \
+        "$(arenas names.json '(len(A), [A["number 99"][k] for k in ("made", "left")], A["number 99"]["live"]["peak"], A["number 99"]["live"]["end"])')" \
+        "(33, [1, 0], 10000000, 0)"
+    is "many names: sums" "$(json names.json '[sum(a["live"][k] for a in d["arenas"]) for k in ("end", "blocks")]')" \
+        "[$(((2 << 20) + (90 << 20))), 2]"
+    has "many names: report" "$(cat err)" 'made 102, left 2; the biggest, and 29 more$'
+    has "many names: those without a row" "$(cat err)" '   other names: live .*; 70 made, one held '
+    is "many names: rows" "$(grep -c ': live ' err)" 4
+    is "many names and processes: status" "$(status "$acre" run --children -- sh -c \
+        'i=0; while [ $i -lt 30 ]; do ./exact return; i=$((i + 1)); done; exec ./names --all')" 0
+    is "many names and processes: at most 27 lines" "$([ "$(lines err)" -le 27 ] && echo yes)" yes
+    is "many names and processes: rows" "$(grep -c ': live ' err) $(grep -c 'live; pid' err)" "4 4"
+}
+
+# Malloc in the visitor of arenas, in an arena's source, and in a thread that either waits for; and exits there.
+write_inside() {
+    compile_on_acre inside <<'C'
+#include <acre/acre.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static bool exits;
+static void *work(void *unused) {
+    for (int i = 0; i < 40; i++) {
+        free(malloc(40 << 20));
+        usleep(5000);
+    }
+    return unused;
+}
+static void work_here_and_there(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, work, NULL);
+    work(NULL);
+    pthread_join(thread, NULL);
+    if (exits) {
+        exit(0);
+    }
+}
+static bool visit(acre_arena *arena, const char *name, void *context) {
+    struct acre_arena_figures stats;
+    (void)name, (void)context;
+    acre_arena_stats(arena, &stats);
+    work_here_and_there();
+    return true;
+}
+static void *take(void *context, size_t size_bytes, size_t alignment) {
+    (void)context, (void)size_bytes, (void)alignment;
+    work_here_and_there();
+    return NULL;
+}
+int main(int argc, char **argv) {
+    struct acre_arena_options options = {.name = "custom", .source = ACRE_SOURCE_CUSTOM, .functions = {take, NULL, NULL}};
+    exits = argc > 2;
+    if (strcmp(argv[1], "visitor") == 0) {
+        acre_arena_create(NULL);
+        acre_arena_each(visit, NULL);
+    } else {
+        acre_arena_malloc(acre_arena_create(&options), 100);
+    }
+    return exits;
+}
+C
+}
+
+test_inside() {
+    write_inside
+    for place in visitor source; do
+        for end in "" exit; do
+            # shellcheck disable=SC2086
+            is "malloc inside a $place $end" "$(status timeout 30 "$acre" run -- ./inside $place $end)" 0
+        done
+    done
+}
+
+# A child whose parent goes on at once.
+write_parent() {
+    compile_on_acre parent <<'C'
+#include <acre/acre.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+    for (int i = 0; i < 100; i++) {
+        struct acre_arena_options options = {.name = "shared", .limit_bytes = 8 << 20};
+        acre_arena *arena = acre_arena_create(&options);
+        void *block = malloc(5000);
+        acre_arena_malloc(arena, 1000);
+        acre_arena_malloc(arena, 3000000);
+        pid_t child = fork();
+        if (child == 0) {
+            acre_arena_malloc(arena, 77);
+            _exit(0);
+        }
+        acre_arena_destroy(arena);
+        free(block);
+        waitpid(child, NULL, 0);
+    }
+    return 0;
+}
+C
+}
+
+test_arena_children() {
+    write_parent
+    is "children of a fork: status" "$(status "$acre" run --children --json forks.json -- ./parent)" 0
+    is "children of a fork: they start with what was live" \
+        "$(json forks.json '{(p["live"]["end"], p["live"]["blocks"]) for p in d["processes"][1:]}')" "{(3006077, 4)}"
+    is "children of a fork: and with the arenas" \
+        "$(json forks.json '{(p["arenas_made"], p["arenas_left"], a["name"], a["made"], a["left"], a["calls"], a["limit"], tuple(a["live"].values())) for p in d["processes"][1:] for a in p["arenas"]}')" \
+        "{(1, 1, 'shared', 1, 1, 1, 8388608, (3001077, 3001077, 3))}"
+    is "children of a fork: what they hold" \
+        "$(json forks.json '{3000000 < a["held"]["end"] <= a["held"]["most"] < 8388608 for p in d["processes"][1:] for a in p["arenas"]}')" "{True}"
+    is "children of a fork: the parent" "$(json forks.json '(len(d["processes"]), d["arenas_made"], d["arenas_left"], d["arenas"][0]["live"]["end"])')" \
+        "(101, 100, 0, 0)"
+}
+
+# Writes over its own record before it ends.
+write_vandal() {
+    compile_on_acre vandal <<'C'
+#include "inspect/count_record.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    (void)argc;
+    int descriptor = open(getenv(ACRE_COUNT_ENVIRONMENT), O_RDWR);
+    struct acre_count_file *file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    if (file == MAP_FAILED || file->process[0].pid != (uint64_t)getpid()) {
+        return 1;
+    }
+    file->process[0].image = 1;
+    char *from = (char *)file->process[0].calls;
+    memset(from, (int)strtol(argv[1], NULL, 0), (size_t)((char *)&file->process[1] - from));
+    _exit(3);
+}
+C
+}
+
+test_vandal() {
+    write_vandal
+    for byte in 0xff 0x41 0x1b 0x9b 0x80 0x7f; do
+        is "a record full of $byte: status" "$(status "$acre" run --json vandal.json -- ./vandal $byte)" 3
+        is "a record full of $byte: it is told as it is" \
+            "$(json vandal.json '(len(d["arenas"]), len(d["arenas"][0]["name"]))') $(grep -c ': live ' err)" "(33, 31) 4"
+        is "a record full of $byte: no control characters" "$(tr -d '\n[:print:]' <err | wc -c)" 0
+        is "a record full of $byte: at most 27 lines" "$([ "$(lines err)" -le 27 ] && echo yes)" yes
+    done
+}
+
 test_library_path() {
     mkdir -p elsewhere alone/bin && cp "$acre" alone/bin/
     cp "$build/libacre-count.so.1" elsewhere/
@@ -369,7 +694,8 @@ test_library_path() {
     is "a directory that LD_PRELOAD cannot name" "$(ACRE_LIBRARY_DIR='with blank' status "$acre" run -- true)" 125
 }
 
-for group in commands options passthrough signals refusals static privileges figures report children library_path; do
+for group in commands options passthrough signals refusals static privileges figures report children arenas arena_names inside arena_children vandal \
+    library_path; do
     echo "# $group"
     "test_$group"
 done
