@@ -327,9 +327,9 @@ void acre_arena_empty(struct acre_arena *arena) {
 
 /* Whether it is worth it: one heap, of this thread, and little memory. */
 static bool may_park(struct acre_arena *arena) {
-    const struct acre_node *heaps = &arena->depot.heaps;
-    return is_plain(&arena->supplier) && arena->depot.place->heap != NULL &&
-           atomic_load(&arena->depot.place->owner) == acre_thread_pointer() && heaps->next == heaps->prev &&
+    const struct acre_heap *heap = arena->depot.place->heap;
+    return is_plain(&arena->supplier) && heap != NULL && acre_heap_alone_in(&arena->depot) == heap &&
+           atomic_load(&arena->depot.place->owner) == acre_thread_pointer() &&
            acre_quota_held_bytes(&arena->supplier.quota) <= PARKED_BYTES_EACH;
 }
 

@@ -220,6 +220,9 @@ struct acre_heap *acre_heap_make_for(struct acre_depot *depot);
 /* The end of all blocks of the depot's arena, before its slabs go: its heaps are empty, and lookasides forget its
  * slabs. The heaps end, or go on. No other thread uses the arena. */
 void acre_heap_empty_all(struct acre_depot *depot, bool end);
+/* The calling thread's heap, if the arena has no other and no thread is on its way out of it; or NULL. While no
+ * other thread uses the arena it stays so. */
+struct acre_heap *acre_heap_alone_in(struct acre_depot *depot);
 /* Ends the program if a thread has entered the arena. */
 void acre_heap_check_not_entered(struct acre_depot *depot);
 /* For a thread that ends. */

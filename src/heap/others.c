@@ -87,7 +87,7 @@ static void leave(struct acre_heap *heap) {
     acre_lock(acre_heap_lock());
     heap->home = NULL;
     acre_list_push_front(&depot->idle, &heap->depot_node);
-    depot->leaving--;
+    atomic_fetch_sub(&depot->leaving, 1);
     acre_unlock(acre_heap_lock());
 }
 
@@ -96,8 +96,9 @@ static struct acre_heap *take_first(struct acre_thread *thread) {
     acre_lock(acre_heap_lock());
     if (!acre_list_is_empty(&thread->others)) {
         heap = ACRE_CONTAINER_OF(thread->others.next, struct acre_heap, home_node);
+        atomic_fetch_add(&heap->depot->leaving, 1);
+        atomic_thread_fence(memory_order_release); /* whoever finds it off the list sees this */
         unlist(heap);
-        heap->depot->leaving++;
     }
     acre_unlock(acre_heap_lock());
     return heap;
@@ -114,7 +115,8 @@ static void clear(struct acre_heap *heap) {
             unsigned size_class = word * 64 + acre_lowest_bit(classes);
             heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
             heap->supply[size_class].slab = NULL;
-            heap->supply[size_class].stock = 0; /* what was carved at a time stays: the next life is alike, most often */
+            heap->supply[size_class].stock =
+                0; /* what was carved at a time stays: the next life is alike, most often */
         }
         heap->used[word] = 0;
     }
@@ -139,7 +141,7 @@ static void forget_slabs(struct acre_lookaside *lookaside, const struct acre_dep
 static void lock_when_none_leaves(struct acre_depot *depot) {
     for (;;) {
         acre_lock(acre_heap_lock());
-        if (depot->leaving == 0) return;
+        if (atomic_load(&depot->leaving) == 0) return;
         acre_unlock(acre_heap_lock());
         acre_os_sleep_us(PAUSE_US);
     }
@@ -156,6 +158,11 @@ static void check_not_entered(const struct acre_heap *heap) {
 }
 
 void acre_heap_check_not_entered(struct acre_depot *depot) {
+    const struct acre_heap *alone = acre_heap_alone_in(depot);
+    if (alone != NULL) {
+        check_not_entered(alone);
+        return;
+    }
     acre_lock(acre_heap_lock());
     for (struct acre_node *node = depot->heaps.next; node != &depot->heaps; node = node->next)
         check_not_entered(ACRE_CONTAINER_OF(node, struct acre_heap, depot_node));
@@ -178,15 +185,33 @@ static void end_idle(struct acre_depot *depot) {
     }
 }
 
+static void empty(struct acre_heap *heap, bool may_keep) {
+    forget_slabs(&heap->home->lookaside, heap->depot);
+    acre_remote_drop(heap);
+    clear(heap);
+    acre_mixed_empty(heap, may_keep);
+}
+
+struct acre_heap *acre_heap_alone_in(struct acre_depot *depot) {
+    struct acre_node *first = depot->heaps.next;
+    if (first == &depot->heaps || first != depot->heaps.prev) return NULL;
+    struct acre_heap *heap = ACRE_CONTAINER_OF(first, struct acre_heap, depot_node);
+    if (heap->home != acre_this_thread) return NULL;
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load(&depot->leaving) == 0 ? heap : NULL;
+}
+
 void acre_heap_empty_all(struct acre_depot *depot, bool end_them) {
+    struct acre_heap *alone = end_them ? NULL : acre_heap_alone_in(depot);
+    if (alone != NULL) {
+        empty(alone, true);
+        return;
+    }
     lock_when_none_leaves(depot);
     for (struct acre_node *node = depot->heaps.next, *next; node != &depot->heaps; node = next) {
         struct acre_heap *heap = ACRE_CONTAINER_OF(node, struct acre_heap, depot_node);
         next = node->next;
-        forget_slabs(&heap->home->lookaside, depot);
-        acre_remote_drop(heap);
-        clear(heap);
-        acre_mixed_empty(heap, !end_them);
+        empty(heap, !end_them);
         if (!end_them) continue;
         unlist(heap);
         end(heap);

@@ -31,7 +31,7 @@ struct acre_depot {
     struct acre_arena_place parked; /* what was there, while no place is in use */
     struct acre_node heaps;         /* of threads, but in the default arena; guarded by the registry's lock */
     struct acre_node idle;          /* heaps whose thread has ended: slabs may name them; likewise */
-    uint32_t leaving;               /* of them, whose thread ends now; likewise */
+    _Atomic uint32_t leaving;       /* those whose thread ends now, from before they are off the list */
     struct acre_node shared[ACRE_CLASSES];
     _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
 };
