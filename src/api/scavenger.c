@@ -12,6 +12,7 @@
 #include "arena/cgroup.h"
 #include "arena/scavenge.h"
 #include "os/os.h"
+#include "span/released.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -72,6 +73,7 @@ static void rest(const struct look *look) {
         left_ms = acre_min(acre_max(left_ms, least_ms), REST_AT_ONCE_MS);
         acre_decay_rest((uint32_t)left_ms);
         passed_ms += left_ms;
+        if (acre_decay_is_asked_outside()) return;
         if (has_own_descriptors) acre_cgroup_look();
     }
 }
@@ -82,8 +84,35 @@ static bool is_needed(void) {
     return acre_heap_is_any();
 }
 
+/* A page in a table of descriptors that is not the program's; the page stays where it is from scavenger to
+ * scavenger, since others may be about to ring. */
+static void open_post(void) {
+    static struct acre_decay_post *page;
+    int descriptor;
+    if (!has_own_descriptors) return;
+    void *shared = acre_os_share_page(page, &descriptor);
+    if (shared == NULL) return;
+    page = shared;
+    acre_scavenger_place.descriptor = (uint32_t)descriptor;
+    atomic_store(&acre_scavenger_place.thread_id, acre_os_thread_id());
+    atomic_store(&acre_decay.post, page);
+}
+
+static void serve_post(void) {
+    struct acre_decay_post *post = atomic_load(&acre_decay.post);
+    if (!acre_decay_is_asked_outside()) return;
+    uint32_t wanted = atomic_load(&post->wanted);
+    uint64_t before_bytes = acre_released_bytes();
+    acre_arena_end_parked();
+    acre_scavenge_all(0);
+    atomic_fetch_add(&post->released_bytes, acre_released_bytes() - before_bytes);
+    atomic_store(&post->served, wanted);
+    acre_os_wake_shared(&post->served);
+}
+
 static void look_while_needed(void) {
     for (unsigned vain_looks = 0; is_needed();) {
+        serve_post();
         if (acre_decay_look()) vain_looks = 0;
         struct look look = {acre_os_clock_ms(), acre_os_thread_us(), 0, false};
         struct acre_scavenged done = acre_scavenge_due();
@@ -105,9 +134,11 @@ static void *scavenge(void *unused) {
     atomic_store(&acre_os_scavenger, acre_thread_pointer());
     acre_os_name_thread(NAME);
     has_own_descriptors = acre_os_own_descriptors();
+    open_post();
     do {
         look_while_needed();
         absent = ABSENT;
+        atomic_store(&acre_scavenger_place.thread_id, 0);
         atomic_store(&state, ABSENT); /* a thread may have come that was told that there is a scavenger */
         acre_os_wake_all(&state);
     } while (acre_heap_is_any() && atomic_compare_exchange_strong(&state, &absent, PRESENT));
@@ -220,5 +251,7 @@ void acre_scavenger_after_fork(void) {
     atomic_store(&state, ABSENT);
     atomic_store(&acre_os_scavenger, 0);
     atomic_store(&is_joinable, 0);
+    atomic_store(&acre_decay.post, NULL);
+    atomic_store(&acre_scavenger_place.thread_id, 0);
     acre_cgroup_forget();
 }

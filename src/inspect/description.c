@@ -6,6 +6,7 @@
 #include "metadata/metadata.h"
 #include "os/os.h"
 #include "slab/holes.h"
+#include "span/decay.h"
 #include "span/huge.h"
 #include "span/released.h"
 

@@ -32,7 +32,8 @@ struct acre_description_note {
     X(FIRST_METADATA, acre_metadata_first)                                                                         \
     X(OS, acre_os_figures)                                                                                         \
     X(RELEASED, acre_released)                                                                                     \
-    X(RECENT_FLOOR, acre_recent_floor)
+    X(RECENT_FLOOR, acre_recent_floor)                                                                             \
+    X(SCAVENGER, acre_scavenger_place)
 
 /* Numbers: name, value */
 #define ACRE_DESCRIPTION_NUMBERS(X)                                                                                \
@@ -135,7 +136,13 @@ struct acre_description_note {
     X(OS_BREAK_NOW, struct acre_os_figures, break_now)                                                             \
     X(OS_BREAK_PEAK, struct acre_os_figures, break_peak)                                                           \
     X(RELEASED_BYTES, struct acre_released, bytes)                                                                 \
-    X(RELEASED_AGAIN_BYTES, struct acre_released, again_bytes)
+    X(RELEASED_AGAIN_BYTES, struct acre_released, again_bytes)                                                     \
+    X(SCAVENGER_THREAD_ID, struct acre_scavenger_place, thread_id)                                                 \
+    X(SCAVENGER_DESCRIPTOR, struct acre_scavenger_place, descriptor)                                               \
+    X(POST_BELL, struct acre_decay_post, bell)                                                                     \
+    X(POST_WANTED, struct acre_decay_post, wanted)                                                                 \
+    X(POST_SERVED, struct acre_decay_post, served)                                                                 \
+    X(POST_RELEASED_BYTES, struct acre_decay_post, released_bytes)
 
 #define ACRE_DESCRIPTION_ROOT_NAME(name, object) ACRE_ROOT_##name,
 #define ACRE_DESCRIPTION_NUMBER_NAME(name, value) ACRE_NUMBER_##name,

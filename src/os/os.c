@@ -314,6 +314,18 @@ static void wake(_Atomic uint32_t *word, int sleepers) {
 void acre_os_wake(_Atomic uint32_t *word) { wake(word, 1); }
 void acre_os_wake_all(_Atomic uint32_t *word) { wake(word, INT_MAX); }
 
+void acre_os_wait_shared(_Atomic uint32_t *word, uint32_t expected) {
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
+    errno = kept;
+}
+
+void acre_os_wake_shared(_Atomic uint32_t *word) {
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+    errno = kept;
+}
+
 static bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
 
 /* A process says once that it will ask for this; in a child it may have to be said again. */
@@ -331,6 +343,20 @@ bool acre_os_own_descriptors(void) {
     bool done = syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) == 0;
     errno = kept;
     return done;
+}
+
+uint32_t acre_os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
+
+void *acre_os_share_page(void *earlier, int *descriptor) {
+    int kept = errno;
+    size_t page_bytes = acre_os_page_bytes();
+    void *page = MAP_FAILED;
+    *descriptor = (int)syscall(SYS_memfd_create, "acre", MFD_CLOEXEC);
+    if (*descriptor >= 0 && ftruncate(*descriptor, (off_t)page_bytes) == 0)
+        page = mmap(earlier, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (earlier != NULL ? MAP_FIXED : 0),
+                    *descriptor, 0);
+    errno = kept;
+    return page == MAP_FAILED ? NULL : page;
 }
 
 void acre_os_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

@@ -84,6 +84,12 @@ void acre_os_wait(_Atomic uint32_t *word, uint32_t expected); /* sleep while *wo
 void acre_os_wait_ms(_Atomic uint32_t *word, uint32_t expected, uint32_t ms); /* but no longer than this */
 void acre_os_wake(_Atomic uint32_t *word);                                    /* wake one sleeper */
 void acre_os_wake_all(_Atomic uint32_t *word);
+/* The same on a page that processes share. */
+void acre_os_wait_shared(_Atomic uint32_t *word, uint32_t expected);
+void acre_os_wake_shared(_Atomic uint32_t *word);
+/* A page of zeros that another process can open as /proc/PID/task/TID/fd/N of the calling thread, where *descriptor
+ * is N; in the place of an earlier one, unless that is NULL. NULL when it cannot be had. */
+void *acre_os_share_page(void *earlier, int *descriptor);
 void acre_os_sleep_us(uint32_t us); /* no cancellation point; a signal may end it early */
 
 /* Every thread of the process passes a full memory barrier before this returns (membarrier, Linux 4.14); false
@@ -93,6 +99,7 @@ bool acre_os_fence_threads(void);
  * number from the others, and what they close is not kept open (close_range, Linux 5.9). false: it shares theirs
  * still. */
 bool acre_os_own_descriptors(void);
+uint32_t acre_os_thread_id(void);
 void acre_os_name_thread(const char *name); /* the calling one, up to 15 characters */
 
 void acre_os_write_error(const char *text, size_t length_bytes); /* to standard error, as far as it goes */

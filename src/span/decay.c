@@ -6,6 +6,7 @@
 #define ENOUGH_BYTES ((size_t)8 << 20)
 
 struct acre_decay acre_decay;
+struct acre_scavenger_place acre_scavenger_place;
 
 void acre_decay_note_held(size_t held_bytes) {
     if (held_bytes < ENOUGH_BYTES) return;
@@ -20,7 +21,14 @@ uint32_t acre_decay_shorten(uint32_t ms) {
 
 void acre_decay_wake(void) {
     atomic_store(&acre_decay.noted, 1);
-    if (atomic_load(&acre_decay.asleep) != 0) acre_os_wake(&acre_decay.noted);
+    if (atomic_load(&acre_decay.asleep) == 0) return;
+    struct acre_decay_post *post = atomic_load(&acre_decay.post);
+    if (post == NULL) {
+        acre_os_wake(&acre_decay.noted);
+    } else {
+        atomic_fetch_add(&post->bell, 1);
+        acre_os_wake_shared(&post->bell);
+    }
 }
 
 bool acre_decay_look(void) { return atomic_exchange(&acre_decay.noted, 0) != 0; }
@@ -37,6 +45,14 @@ void acre_decay_hurry(void) {
  * other. */
 void acre_decay_sleep(void) {
     atomic_store(&acre_decay.asleep, 1);
-    while (atomic_load(&acre_decay.noted) == 0) acre_os_wait(&acre_decay.noted, 0);
+    struct acre_decay_post *post = atomic_load(&acre_decay.post);
+    for (;;) {
+        uint32_t rung = post == NULL ? 0 : atomic_load(&post->bell);
+        if (atomic_load(&acre_decay.noted) != 0 || acre_decay_is_asked_outside()) break;
+        if (post == NULL)
+            acre_os_wait(&acre_decay.noted, 0);
+        else
+            acre_os_wait_shared(&post->bell, rung);
+    }
     atomic_store(&acre_decay.asleep, 0);
 }

@@ -1,0 +1,170 @@
+/* acre trim: asks a process to give back what is free.
+ *
+ * Its scavenger keeps a page that it shares with whoever may open its descriptors (src/span/decay.h): nothing is
+ * attached to the process, and no signal is sent. */
+#include "command.h"
+#include "complain.h"
+#include "heap/format.h"
+#include "units.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ANSWER_MOST_S = 10 };
+
+struct post {
+    unsigned char *page;
+    size_t bytes;
+    const struct heap_format *format;
+};
+
+static error_t parse_trim(int key, char *argument, struct argp_state *state) {
+    const char **words = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*words != NULL) {
+            argp_error(state, "one process at a time: '%s' is too much", argument);
+        }
+        *words = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which process?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp trim_argp = {
+    .parser = parse_trim,
+    .args_doc = "PID",
+    .doc = "Ask a process on acre to give back to Linux what is free, as acre_release() in it would."
+           "\vThe process's scavenger does it, a thread that is there once the process has threads and holds some "
+           "memory, or has much that is free. No signal is sent and nothing is attached. Exit status: 0; 125: it "
+           "could "
+           "not be asked, or did not answer; 2: wrong usage.",
+};
+
+static _Atomic uint32_t *word_of(const struct post *post, int field) {
+    return (_Atomic uint32_t *)(void *)(post->page + post->format->field[field].offset);
+}
+
+static bool is_in_page(const struct post *post, int field, size_t bytes) {
+    const struct acre_description_field *place = &post->format->field[field];
+    return place->bytes == bytes && place->offset % bytes == 0 && place->offset + bytes <= post->bytes;
+}
+
+/* Maps the scavenger's page; false after one line on stderr. */
+static bool open_post(struct target *target, struct post *post) {
+    const struct heap_format *format = post->format;
+    unsigned char bytes[64] = {0};
+    struct record place = {bytes, sizeof bytes};
+    struct stat status;
+    char path[96];
+    target_read(target, format->root[ACRE_ROOT_SCAVENGER], bytes, sizeof bytes);
+    unsigned long thread = record_number(format, place, ACRE_FIELD_SCAVENGER_THREAD_ID);
+    unsigned long descriptor = record_number(format, place, ACRE_FIELD_SCAVENGER_DESCRIPTOR);
+    if (thread == 0) {
+        complain(
+            "process %ld has no scavenger to ask: it has no threads and little that is free, or scavenger:off, or "
+            "its Linux is older than 5.9",
+            (long)target->pid);
+        return false;
+    }
+    snprintf(path, sizeof path, "/proc/%ld/task/%lu/fd/%lu", (long)target->pid, thread, descriptor);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    post->bytes = (size_t)target->page_bytes;
+    post->page = MAP_FAILED;
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+        (size_t)status.st_size >= post->bytes) {
+        post->page = mmap(NULL, post->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    }
+    int error = errno;
+    if (file >= 0) {
+        close(file);
+    }
+    if (post->page == MAP_FAILED || !is_in_page(post, ACRE_FIELD_POST_BELL, 4) ||
+        !is_in_page(post, ACRE_FIELD_POST_WANTED, 4) || !is_in_page(post, ACRE_FIELD_POST_SERVED, 4)) {
+        complain("cannot open the scavenger's page of process %ld: %s", (long)target->pid, strerror(error));
+        return false;
+    }
+    return true;
+}
+
+static bool has_passed(const struct timespec *start) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec - start->tv_sec >= ANSWER_MOST_S;
+}
+
+/* false: no answer in time. */
+static bool ask(const struct post *post) {
+    const struct timespec part = {.tv_nsec = 100000000};
+    struct timespec start;
+    _Atomic uint32_t *bell = word_of(post, ACRE_FIELD_POST_BELL), *served = word_of(post, ACRE_FIELD_POST_SERVED);
+    uint32_t mine = atomic_fetch_add(word_of(post, ACRE_FIELD_POST_WANTED), 1) + 1, seen;
+    atomic_fetch_add(bell, 1);
+    syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    while (seen = atomic_load(served), (int32_t)(seen - mine) < 0) {
+        if (has_passed(&start)) {
+            return false;
+        }
+        syscall(SYS_futex, served, FUTEX_WAIT, seen, &part, NULL, 0);
+    }
+    return true;
+}
+
+static bool trim_process(struct target *target) {
+    struct heap_format format;
+    struct post post = {.format = &format};
+    if (!heap_format_find(target, &format) || !open_post(target, &post)) {
+        return false;
+    }
+    uint64_t before_bytes = target_anonymous_bytes(target);
+    bool answered = ask(&post);
+    if (answered) {
+        uint64_t after_bytes = target_anonymous_bytes(target);
+        printf("%s of anonymous memory resident, %s before\n", human_bytes(after_bytes).text,
+               human_bytes(before_bytes).text);
+    } else {
+        complain("process %ld did not answer within %d s: is it stopped?", (long)target->pid, ANSWER_MOST_S);
+    }
+    munmap(post.page, post.bytes);
+    return answered;
+}
+
+static int trim(int argc, char **argv) {
+    const char *words = NULL;
+    struct target target;
+    if (argp_parse(&trim_argp, argc, argv, 0, NULL, &words) != 0) {
+        return ACRE_EXIT_FAILED;
+    }
+    if (strspn(words, "0123456789") != strlen(words)) {
+        complain("'%s' is no process: acre trim takes its number", words);
+        return ACRE_EXIT_USAGE;
+    }
+    if (!target_open(&target, words, NULL)) {
+        return ACRE_EXIT_FAILED;
+    }
+    bool done = trim_process(&target);
+    target_close(&target);
+    return !done ? ACRE_EXIT_FAILED : command_finish_output() ? ACRE_EXIT_OK : ACRE_EXIT_OUTPUT;
+}
+
+const struct acre_command acre_command_trim = {
+    .name = "trim",
+    .summary = "ask a process to give back what is free",
+    .enter = trim,
+};
