@@ -90,7 +90,7 @@ static void put_legend(FILE *stream, const struct map_view *view, struct map_sty
         cell.live_bytes = level;
         put_cell(stream, &cell, style, &colour);
     }
-    fprintf(stream, "%s (few to full)", colour != 0 ? "\033[0m" : "");
+    fprintf(stream, "%s (few to full)\n", colour != 0 ? "\033[0m" : "");
     for (int kind = CELL_STOCK; kind < CELL_NOTHING; kind++) {
         struct cell one = {.acre_bytes = 1,
                            .ready_bytes = kind == CELL_STOCK,

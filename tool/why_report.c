@@ -17,7 +17,7 @@ static double percent(uint64_t part, uint64_t whole) {
 static void say_bytes(FILE *stream, const char *name, uint64_t bytes, uint64_t whole, const char *note) {
     char text[64];
     printable(text, sizeof text, name);
-    fprintf(stream, "  %-34s %11s %5.1f %%%s%s\n", text, human_bytes(bytes).text, percent(bytes, whole),
+    fprintf(stream, "  %-39s %11s %5.1f %%%s%s\n", text, human_bytes(bytes).text, percent(bytes, whole),
             *note == '\0' ? "" : "  ", note);
 }
 
@@ -32,7 +32,7 @@ static const char *note_of(enum bucket bucket) {
     case BUCKET_WAITING:
         return "free, and about to go back";
     case BUCKET_PINNED:
-        return "the same, with live blocks above";
+        return "free, in the break and below live blocks";
     case BUCKET_FRESH:
         return "behind huge pages, or left by earlier spans";
     case BUCKET_METADATA:
@@ -52,7 +52,8 @@ static void say_buckets(FILE *stream, const struct account *account) {
     for (size_t i = 0; i < account->other_count; i++) {
         if (i < OTHERS_MOST) {
             char name[300];
-            snprintf(name, sizeof name, "not acre's: %s", account->others[i].name);
+            const char *of = account->others[i].name;
+            snprintf(name, sizeof name, "not acre's: %s", *of == '/' ? strrchr(of, '/') + 1 : of);
             say_bytes(stream, name, account->others[i].bytes, account->resident_bytes, "");
         } else {
             rest_bytes += account->others[i].bytes;
@@ -211,8 +212,9 @@ void why_report(FILE *stream, const struct why_view *view) {
             human_bytes(account->trim_bytes).text,
             human_count(account->trim_bytes / view->heap->target->page_bytes).text);
     if (view->heap->torn > 0) {
-        fprintf(stream, "%s records changed while they were read and are left out; --freeze waits for nobody.\n",
-                human_count(view->heap->torn).text);
+        fprintf(stream, "%s records were in the middle of a change and are left out%s.\n",
+                human_count(view->heap->torn).text,
+                view->request->freeze ? "" : "; --freeze stops the process meanwhile");
     }
     why_advice(view, advice);
     printable(line, sizeof line, advice);

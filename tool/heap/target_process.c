@@ -52,7 +52,12 @@ static void complain_of_access(pid_t pid, int error) {
         complain("there is no process %ld", (long)pid);
     } else if (error != EPERM && error != EACCES) {
         complain("cannot look into process %ld: %s", (long)pid, strerror(error));
-    } else if (*yama != '\0' && *yama != '0') {
+    } else if (*yama == '3') {
+        complain(
+            "may not look into process %ld: kernel.yama.ptrace_scope is 3, which keeps everybody from it until "
+            "the next boot; a core file can be read",
+            (long)pid);
+    } else if ((*yama == '1' || *yama == '2') && geteuid() != 0) {
         complain(
             "may not look into process %ld: kernel.yama.ptrace_scope is %s, which keeps users from looking into "
             "each other's processes and their own; run acre as root, or set it to 0 (sysctl)",
@@ -76,6 +81,13 @@ bool target_read_mappings(struct target *target) {
     }
     target_take_mappings(target, mappings, count);
     return true;
+}
+
+/* Whether its memory may be read, which takes more than its files in /proc do (Yama). */
+static bool may_read(const struct target *target) {
+    char byte;
+    struct iovec local = {&byte, 1}, remote = {(void *)(uintptr_t)target->mappings[0].start, 1};
+    return process_vm_readv(target->pid, &local, 1, &remote, 1, 0) == 1 || errno != EPERM;
 }
 
 bool target_process_open(struct target *target, pid_t pid) {
@@ -105,6 +117,10 @@ bool target_process_open(struct target *target, pid_t pid) {
         complain_of_access(pid, error);
     }
     read_line(proc_path(path, pid, "comm"), target->name, sizeof target->name);
+    if (target->mapping_count > 0 && !may_read(target)) {
+        complain_of_access(pid, EPERM);
+        return false;
+    }
     return target->mapping_count > 0;
 }
 

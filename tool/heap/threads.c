@@ -81,8 +81,7 @@ static bool read_heap(struct heap *heap, uint64_t address) {
 /* Blocks of others that this thread freed and has not sent home: bits by number, 64 to a word. */
 static bool read_outbox(struct heap *heap, struct record thread) {
     const struct heap_format *format = &heap->format;
-    struct record outbox = record_part(thread, format->field[ACRE_FIELD_THREAD_OUTBOX].offset +
-                                                   (uint64_t)format->field[ACRE_FIELD_OUTBOX_SLOT].offset);
+    struct record outbox = record_part(thread, format->field[ACRE_FIELD_THREAD_OUTBOX].offset);
     for (uint64_t i = 0; i < format->number[ACRE_NUMBER_OUTBOX_SLOTS]; i++) {
         struct record slot = record_part(outbox, i * format->number[ACRE_NUMBER_OUTBOX_SLOT_BYTES]);
         uint64_t slab_address = record_number(format, slot, ACRE_FIELD_OUTBOX_SLAB);
