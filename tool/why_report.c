@@ -180,8 +180,8 @@ void why_advice(const struct why_view *view, char advice[512]) {
     } else if (free_bytes > all_bytes / 4) {
         snprintf(
             advice, 512,
-            "%s are free and go back by themselves a little later; malloc_trim(0) or acre_release() gives them "
-            "back at once, and a lower decay_ms sooner.",
+            "%s are free and go back by themselves a little later; acre trim gives them back at once, and a "
+            "lower decay_ms sooner.",
             human_bytes(free_bytes).text);
     } else if (bytes[BUCKET_FRESH] > all_bytes / 4) {
         snprintf(advice, 512,
