@@ -21,7 +21,7 @@ struct acre_command {
 };
 
 extern const struct acre_command acre_command_help, acre_command_map, acre_command_options,
-    acre_command_run, acre_command_trim, acre_command_why;
+    acre_command_run, acre_command_top, acre_command_trim, acre_command_why;
 
 extern const struct acre_command *const acre_commands[]; /* NULL at the end */
 

@@ -7,6 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+static char *into;
+static size_t into_bytes;
+
+void complain_into(char *text, unsigned long room_bytes) {
+    into = text;
+    into_bytes = room_bytes;
+}
+
 void complain(const char *format, ...) {
     char message[4096], line[4096];
     va_list arguments;
@@ -15,7 +23,11 @@ void complain(const char *format, ...) {
     va_end(arguments);
     /* Messages quote names that others chose: they must not move the cursor or start a second line. */
     printable(line, sizeof line, message);
-    fprintf(stderr, "acre: %s\n", line);
+    if (into != NULL) {
+        snprintf(into, into_bytes, "%s", line);
+    } else {
+        fprintf(stderr, "acre: %s\n", line);
+    }
 }
 
 void printable(char *to, unsigned long limit_bytes, const char *text) {

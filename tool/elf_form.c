@@ -62,6 +62,7 @@ static bool read_form(Elf *elf, struct elf_form *form) {
             with_acre |= has_acre_note(elf, &segment);
         }
     }
+    form->has_acre = with_acre;
     form->linkage = dynamic ? ELF_DYNAMIC : with_acre ? ELF_STATIC_WITH_ACRE : ELF_STATIC;
     return true;
 }

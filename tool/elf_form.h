@@ -12,6 +12,7 @@ enum elf_linkage {
 
 struct elf_form {
     enum elf_linkage linkage;
+    bool has_acre; /* acre is in it */
     unsigned machine; /* EM_... */
     unsigned word_bits;
     bool foreign_libc; /* its interpreter is not glibc's */

@@ -15,6 +15,7 @@ const struct acre_command *const acre_commands[] = {
     &acre_command_run,
     &acre_command_map,
     &acre_command_why,
+    &acre_command_top,
     &acre_command_trim,
     &acre_command_options,
     &acre_command_help,

@@ -2,6 +2,8 @@
  *
  * Its scavenger keeps a page that it shares with whoever may open its descriptors (src/span/decay.h): nothing is
  * attached to the process, and no signal is sent. */
+#include "trim.h"
+
 #include "command.h"
 #include "complain.h"
 #include "heap/format.h"
@@ -126,22 +128,22 @@ static bool ask(const struct post *post) {
     return true;
 }
 
-static bool trim_process(struct target *target) {
-    struct heap_format format;
-    struct post post = {.format = &format};
-    if (!heap_format_find(target, &format) || !open_post(target, &post)) {
+bool trim_ask(pid_t pid) {
+    struct target target;
+    if (!target_open_process(&target, pid)) {
         return false;
     }
-    uint64_t before_bytes = target_anonymous_bytes(target);
-    bool answered = ask(&post);
+    struct heap_format format;
+    struct post post = {.format = &format};
+    bool answered = heap_format_find(&target, &format) && open_post(&target, &post);
     if (answered) {
-        uint64_t after_bytes = target_anonymous_bytes(target);
-        printf("%s of anonymous memory resident, %s before\n", human_bytes(after_bytes).text,
-               human_bytes(before_bytes).text);
-    } else {
-        complain("process %ld did not answer within %d s: is it stopped?", (long)target->pid, ANSWER_MOST_S);
+        answered = ask(&post);
+        munmap(post.page, post.bytes);
+        if (!answered) {
+            complain("process %ld did not answer within %d s: is it stopped?", (long)pid, ANSWER_MOST_S);
+        }
     }
-    munmap(post.page, post.bytes);
+    target_close(&target);
     return answered;
 }
 
@@ -158,7 +160,13 @@ static int trim(int argc, char **argv) {
     if (!target_open(&target, words, NULL)) {
         return ACRE_EXIT_FAILED;
     }
-    bool done = trim_process(&target);
+    uint64_t before_bytes = target_anonymous_bytes(&target);
+    bool done = trim_ask(target.pid);
+    if (done) {
+        uint64_t after_bytes = target_anonymous_bytes(&target);
+        printf("%s of anonymous memory resident, %s before\n", human_bytes(after_bytes).text,
+               human_bytes(before_bytes).text);
+    }
     target_close(&target);
     return !done ? ACRE_EXIT_FAILED : command_finish_output() ? ACRE_EXIT_OK : ACRE_EXIT_OUTPUT;
 }

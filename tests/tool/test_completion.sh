@@ -42,11 +42,11 @@ knows_options_of() {
     completes "acre $1 --" "${known% }"
 }
 
-completes "acre " "--help --version help map options run trim why"
-completes "acre help " "help map options run trim why"
-for command in run map why trim options; do knows_options_of "$command"; done
+completes "acre " "--help --version help map options run top trim why"
+completes "acre help " "help map options run top trim why"
+for command in run map why top trim options; do knows_options_of "$command"; done
 completes "acre why cor" "core.17"
-for line in "acre why --freeze" "acre map" "acre trim"; do
+for line in "acre why --freeze" "acre map" "acre trim" "acre top"; do
     tests=$((tests + 1)) # others may begin with the same digits
     if [[ " $(press "$line $$")" == *" $$ "* ]]; then
         echo "ok $tests - $line PID"

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+
 MIB = 1 << 20
 
 

@@ -47,6 +47,15 @@ static bool add_figures(struct target *target, const char *smaps_path) {
     return found > 0;
 }
 
+bool target_open_process(struct target *target, pid_t pid) {
+    *target = (struct target){.pid = 0};
+    bool opened = target_process_open(target, pid);
+    if (!opened) {
+        target_close(target);
+    }
+    return opened;
+}
+
 bool target_open(struct target *target, const char *words, const char *smaps_path) {
     long number;
     bool opened;
@@ -60,10 +69,9 @@ bool target_open(struct target *target, const char *words, const char *smaps_pat
             complain("there is no process %s", words);
             return false;
         }
-        opened = target_process_open(target, (pid_t)number);
-    } else {
-        opened = target_core_open(target, words) && (smaps_path == NULL || add_figures(target, smaps_path));
+        return target_open_process(target, (pid_t)number);
     }
+    opened = target_core_open(target, words) && (smaps_path == NULL || add_figures(target, smaps_path));
     if (!opened) {
         target_close(target);
     }

@@ -40,6 +40,7 @@ struct target {
 /* Opens what the words name: a number is a process, anything else the path of a core file. smaps_path: a saved
  * /proc/PID/smaps for a core, or NULL. false after one line on stderr. */
 bool target_open(struct target *target, const char *words, const char *smaps_path);
+bool target_open_process(struct target *target, pid_t pid);
 void target_close(struct target *target);
 
 /* Stops all threads of a process, until target_close or target_thaw; false after one line on stderr. */
