@@ -109,8 +109,7 @@ void top_list(struct top_screen *screen, double delay_s) {
     if (refused > 0) {
         snprintf(others, sizeof others, ", %zu more cannot be looked at", refused);
     }
-    top_say(screen, TOP_HEAD,
-            "acre top: %zu process%s on acre%s; every %.3g s   q quit  + - slower, faster  Enter open  t trim",
+    top_say(screen, TOP_HEAD, "acre top: %zu process%s on acre%s   %.3g s   q quit  + - delay  Enter open  t trim",
             count, count == 1 ? "" : "es", others, delay_s);
     top_say(screen, TOP_PLAIN, "%s", "");
     top_say(screen, TOP_HEAD, "%8s  %-20s %11s %11s %11s %11s", "PID", "NAME", "RESIDENT", "LIVE", "PARTLY USED",

@@ -35,9 +35,8 @@ static void say_rates(struct top_screen *screen, const struct heap *heap, struct
     for (size_t i = 0; i < TOP_OS_CALLS; i++) {
         calls[i] = rate(before->calls[i], now.calls[i], seconds);
     }
-    top_say(screen, TOP_PLAIN,
-            "calls/s   brk %.0f  mmap %.0f  munmap %.0f  mremap %.0f  madvise %.0f   given back %s/s", calls[0],
-            calls[1], calls[2], calls[3], calls[4],
+    top_say(screen, TOP_PLAIN, "calls/s   brk %.0f mmap %.0f munmap %.0f mremap %.0f madvise %.0f; given back %s/s",
+            calls[0], calls[1], calls[2], calls[3], calls[4],
             human_bytes((uint64_t)rate(before->released_bytes, now.released_bytes, seconds)).text);
     *before = now;
 }
@@ -51,15 +50,16 @@ static void say_sums(struct top_screen *screen, const struct heap *heap, const s
     for (size_t i = 0; i < heap->huge_count; i++) {
         held_bytes += heap->huge[i].mapped_bytes;
     }
-    top_say(screen, TOP_PLAIN, "resident  %s: live %s in %s blocks, not acre's %s",
-            human_bytes(account->resident_bytes).text, human_bytes(bytes[BUCKET_LIVE]).text,
-            human_count(account->live_blocks).text, human_bytes(account->other_bytes).text);
-    top_say(screen, TOP_PLAIN, "besides   partly used %s  stock %s  free %s  fresh %s  metadata %s",
-            human_bytes(bytes[BUCKET_PARTLY]).text, human_bytes(bytes[BUCKET_STOCK]).text,
-            human_bytes(bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED]).text, human_bytes(bytes[BUCKET_FRESH]).text,
-            human_bytes(bytes[BUCKET_METADATA]).text);
+    top_say(screen, TOP_PLAIN, "resident  %s: live %s in %s blocks", human_bytes(account->resident_bytes).text,
+            human_bytes(bytes[BUCKET_LIVE]).text, human_count(account->live_blocks).text);
+    top_say(screen, TOP_PLAIN, "besides   partly used %s, free %s, not handed out %s",
+            human_bytes(bytes[BUCKET_PARTLY]).text, human_bytes(bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED]).text,
+            human_bytes(bytes[BUCKET_FRESH]).text);
+    top_say(screen, TOP_PLAIN, "          thread stock %s, metadata %s, not acre's %s",
+            human_bytes(bytes[BUCKET_STOCK]).text, human_bytes(bytes[BUCKET_METADATA]).text,
+            human_bytes(account->other_bytes).text);
     uint64_t break_bytes = heap->break_now > heap->break_start ? heap->break_now - heap->break_start : 0;
-    top_say(screen, TOP_PLAIN, "addresses %s: break %s, %s chunks, %s huge blocks; %s threads, %s arenas",
+    top_say(screen, TOP_PLAIN, "addresses %s: break %s, chunks %s, huge %s; threads %s, arenas %s",
             human_bytes(held_bytes).text, human_bytes(break_bytes).text, human_count(heap->chunk_count).text,
             human_count(heap->huge_count).text, human_count(heap->thread_count).text,
             human_count(heap->arena_count - 1).text);
@@ -109,7 +109,7 @@ static void say_map(struct top_screen *screen, struct heap *heap) {
     if (rows < 2 || !cells_make(&cells, heap, 0, columns * (rows / 2 + 1) / 2)) {
         return;
     }
-    top_say(screen, TOP_PLAIN, "%s a cell: 1-8 live, s stock, m metadata, f free, o not acre's, . not in memory",
+    top_say(screen, TOP_PLAIN, "%s a cell; 1-8 live s stock m metadata f free o other . not in memory",
             human_bytes(cells.cell_bytes).text);
     for (size_t i = 0; i < cells.segment_count; i++) {
         const struct segment *segment = &cells.segments[i];
@@ -125,8 +125,7 @@ static bool show(struct top_screen *screen, struct heap *heap, double delay_s, s
     if (!account_make(&account, heap)) {
         return false;
     }
-    top_say(screen, TOP_HEAD,
-            "acre top: process %ld (%s); every %.3g s   q quit  + - slower, faster  t trim  b back",
+    top_say(screen, TOP_HEAD, "acre top: process %ld (%s)   %.3g s   q quit  + - delay  t trim  b back",
             (long)heap->target->pid, heap->target->name, delay_s);
     say_sums(screen, heap, &account);
     say_rates(screen, heap, before);
