@@ -20,8 +20,8 @@ struct acre_command {
     int (*enter)(int argc, char **argv); /* argv[0] is "acre NAME"; returns the exit status */
 };
 
-extern const struct acre_command acre_command_help, acre_command_map, acre_command_options,
-    acre_command_run, acre_command_top, acre_command_trim, acre_command_why;
+extern const struct acre_command acre_command_help, acre_command_map, acre_command_options, acre_command_run,
+    acre_command_sources, acre_command_top, acre_command_trim, acre_command_why;
 
 extern const struct acre_command *const acre_commands[]; /* NULL at the end */
 

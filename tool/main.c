@@ -17,6 +17,7 @@ const struct acre_command *const acre_commands[] = {
     &acre_command_why,
     &acre_command_top,
     &acre_command_trim,
+    &acre_command_sources,
     &acre_command_options,
     &acre_command_help,
     NULL,

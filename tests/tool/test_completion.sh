@@ -42,9 +42,9 @@ knows_options_of() {
     completes "acre $1 --" "${known% }"
 }
 
-completes "acre " "--help --version help map options run top trim why"
-completes "acre help " "help map options run top trim why"
-for command in run map why top trim options; do knows_options_of "$command"; done
+completes "acre " "--help --version help map options run sources top trim why"
+completes "acre help " "help map options run sources top trim why"
+for command in run map why top trim sources options; do knows_options_of "$command"; done
 completes "acre why cor" "core.17"
 for line in "acre why --freeze" "acre map" "acre trim" "acre top"; do
     tests=$((tests + 1)) # others may begin with the same digits
