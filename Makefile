@@ -6,7 +6,7 @@
 PREFIX ?=
 DESTDIR ?=
 
-needs_build := gcc g++ cmake pkg-config libjansson-dev libelf-dev libncurses-dev libcmocka-dev python3 libc6-dev strace
+needs_build := gcc g++ cmake pkg-config libjansson-dev libelf-dev libncurses-dev libjs-dygraphs libcmocka-dev python3 libc6-dev strace
 needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-server redis-tools binutils procps \
   util-linux
 needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user

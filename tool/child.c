@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@ static const struct {
     {SIGHUP, FORWARD},  {SIGINT, FORWARD},  {SIGQUIT, FORWARD}, {SIGTERM, FORWARD},
     {SIGUSR1, FORWARD}, {SIGUSR2, FORWARD}, {SIGPIPE, IGNORE},  {SIGCHLD, DEFAULT},
 };
+enum { WATCH_FIRST_MS = 10 };
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
 struct signal_state {
@@ -103,9 +106,23 @@ static double seconds_now(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Until it ends. Without a descriptor of it (before Linux 5.3) nobody watches. */
+static void watch(const struct child_request *request, pid_t pid) {
+    int process = request->while_running == NULL ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ending = {.fd = process, .events = POLLIN};
+    int wait_ms = WATCH_FIRST_MS, answer = 0;
+    while (process >= 0 && (answer = poll(&ending, 1, wait_ms)) <= 0 && (answer == 0 || errno == EINTR)) {
+        wait_ms = request->while_running(pid, request->context);
+    }
+    if (process >= 0) {
+        close(process);
+    }
+}
+
 /* The signals stay blocked around the reaping: after it, the pid may be somebody else's. */
-static void await(pid_t pid, struct child_ending *ending) {
+static void await(const struct child_request *request, pid_t pid, struct child_ending *ending) {
     siginfo_t information;
+    watch(request, pid);
     while (waitid(P_PID, (id_t)pid, &information, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
     }
     sigset_t before;
@@ -137,7 +154,7 @@ bool child_run(const struct child_request *request, struct child_ending *ending)
     close(failure_pipe[1]);
     if (pid > 0) {
         ending->start_error = read_start_error(failure_pipe[0]);
-        await(pid, ending);
+        await(request, pid, ending);
         ending->wall_seconds = seconds_now() - started_seconds;
     } else {
         complain("cannot make a process: %s", strerror(fork_error));

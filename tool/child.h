@@ -4,11 +4,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct child_request {
     const char *path; /* with a slash */
     char **arguments; /* NULL at the end */
-    uint64_t *pid;    /* set, if not NULL, before the program starts; in memory shared with the child */
+    /* Called now and then while it runs, if not NULL, with this; returns in how many milliseconds again. */
+    int (*while_running)(pid_t pid, void *context);
+    void *context;
+    uint64_t *pid; /* set, if not NULL, before the program starts; in memory shared with the child */
 };
 
 struct child_ending {

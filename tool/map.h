@@ -25,6 +25,8 @@ struct map_style {
 void map_draw(FILE *stream, const struct map_view *view, struct map_style style);
 void map_draw_svg(FILE *stream, const struct map_view *view);
 json_t *map_json(const struct map_view *view); /* NULL: no memory */
+/* With what a page needs besides. */
+json_t *map_page_json(const struct map_view *view);
 /* A page that needs nothing else; false when there is no memory. */
 bool map_draw_html(FILE *stream, const struct map_view *view);
 

@@ -16,11 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KEY_RUN_JSON = 0x100, KEY_RUN_REPORT, KEY_RUN_OPTION, KEY_RUN_CHILDREN, KEY_RUN_LIBRARY };
+enum { KEY_RUN_JSON = 0x100, KEY_RUN_HTML, KEY_RUN_REPORT, KEY_RUN_OPTION, KEY_RUN_CHILDREN, KEY_RUN_LIBRARY };
 
 static const struct argp_option run_options[] = {
     {"report", KEY_RUN_REPORT, "FILE", 0, "write the report to FILE instead of standard error", 0},
     {"json", KEY_RUN_JSON, "FILE", 0, "write the figures to FILE as JSON too (- is standard output)", 0},
+    {"html", KEY_RUN_HTML, "FILE", 0, "look at COMMAND while it runs, and write a page to FILE that shows it all",
+     0},
     {"option", KEY_RUN_OPTION, "KEY:VALUE", 0, "set an option of libacre; see `acre options'", 0},
     {"children", KEY_RUN_CHILDREN, NULL, 0, "count the processes that COMMAND starts, too", 0},
     {"library", KEY_RUN_LIBRARY, "plain|count", 0,
@@ -49,6 +51,9 @@ static error_t parse_run(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case KEY_RUN_JSON:
         request->json_path = argument;
+        return 0;
+    case KEY_RUN_HTML:
+        request->html_path = argument;
         return 0;
     case KEY_RUN_REPORT:
         request->report_path = argument;
@@ -141,7 +146,7 @@ static void set_refusal(struct run_result *result, int status, const char *reaso
 }
 
 /* False when acre itself failed. */
-static bool execute(const struct run_request *request, struct run_result *result) {
+static bool execute(const struct run_request *request, struct run_result *result, struct timeline *timeline) {
     char library[PATH_MAX], count_path[64];
     if (!library_path(request->counting ? ACRE_LIBRARY_COUNT : ACRE_LIBRARY_PLAIN, library)) {
         return false;
@@ -160,9 +165,16 @@ static bool execute(const struct run_request *request, struct run_result *result
     }
     const char *options = getenv(ACRE_OPTIONS_ENVIRONMENT);
     option_values_parse(options == NULL ? "" : options, result->options, NULL);
-    struct child_request child = {.path = program.path,
-                                  .arguments = request->command,
-                                  .pid = file == NULL ? NULL : &file->root_pid};
+    struct child_request child = {
+        .path = program.path, .arguments = request->command, .pid = file == NULL ? NULL : &file->root_pid};
+    if (request->html_path != NULL) {
+        if (!timeline_start(timeline, file)) {
+            complain("out of memory");
+            return false;
+        }
+        child.while_running = timeline_sample;
+        child.context = timeline;
+    }
     if (!child_run(&child, &result->ending)) {
         return false;
     }
@@ -178,7 +190,7 @@ static bool execute(const struct run_request *request, struct run_result *result
 }
 
 static void write_outputs(const struct run_request *request, const struct run_result *result, FILE *report,
-                          FILE *json) {
+                          FILE *json, FILE *html, struct timeline *timeline) {
     if (result->refusal == 0) {
         struct run_style style = {.colour = terminal_wants_colour(fileno(report)) && report == stderr,
                                   .utf8 = locale_is_utf8()};
@@ -197,19 +209,23 @@ static void write_outputs(const struct run_request *request, const struct run_re
     if (json != NULL) {
         close_output(request->json_path, json, run_json_write(json, request, result));
     }
+    if (html != NULL) {
+        close_output(request->html_path, html, run_html_write(html, request, result, timeline));
+    }
 }
 
 static int run(int argc, char **argv) {
     struct run_request request = {.counting = true};
     struct run_result result = {.refusal = 0};
     option_values_default(result.options);
-    FILE *report, *json;
+    struct timeline timeline = {.counts = NULL};
+    FILE *report, *json, *html;
     if (argp_parse(&run_argp, argc, argv, ARGP_IN_ORDER, NULL, &request) != 0 ||
         !open_output(request.report_path, stderr, &report) || !open_output(request.json_path, NULL, &json) ||
-        !execute(&request, &result)) {
+        !open_output(request.html_path, NULL, &html) || !execute(&request, &result, &timeline)) {
         return ACRE_EXIT_FAILED;
     }
-    write_outputs(&request, &result, report, json);
+    write_outputs(&request, &result, report, json, html, &timeline);
     free(result.figures.images);
     free(request.options);
     if (result.refusal != 0) {

@@ -5,6 +5,7 @@
 #include "child.h"
 #include "count_file.h"
 #include "option_values.h"
+#include "timeline.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,8 +15,8 @@ enum { RUN_REPORT_LINES_MOST = 27, RUN_REPORT_ARENAS_MOST = 4, RUN_REPORT_PROCES
 struct run_request {
     char **command; /* NULL at the end */
     bool children, counting;
-    const char *json_path, *report_path; /* NULL: not asked for */
-    char *options;                       /* what --option added, joined by commas; NULL for nothing */
+    const char *json_path, *report_path, *html_path; /* NULL: not asked for */
+    char *options;                                   /* what --option added, joined by commas; NULL for nothing */
 };
 
 struct run_result {
@@ -33,6 +34,11 @@ struct run_style {
 
 void run_report_write(FILE *stream, const struct run_request *request, const struct run_result *result,
                       struct run_style style);
+/* The page: the figures, and what happened meanwhile, of which nothing is left afterwards. */
+bool run_html_write(FILE *stream, const struct run_request *request, const struct run_result *result,
+                    struct timeline *timeline);
+/* NULL: no memory */
+json_t *run_json(const struct run_request *request, const struct run_result *result);
 bool run_json_write(FILE *stream, const struct run_request *request, const struct run_result *result);
 
 /* What to try next: what to add to `acre run` ("" for nothing), and why. */

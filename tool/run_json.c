@@ -131,7 +131,7 @@ static bool write_text(FILE *stream, char *text) {
     return fputc('\n', stream) != EOF;
 }
 
-bool run_json_write(FILE *stream, const struct run_request *request, const struct run_result *result) {
+json_t *run_json(const struct run_request *request, const struct run_result *result) {
     json_t *command = json_array();
     for (size_t i = 0; request->command[i] != NULL; i++) {
         json_array_append_new(command, text_json(request->command[i]));
@@ -149,6 +149,11 @@ bool run_json_write(FILE *stream, const struct run_request *request, const struc
     if (request->children) {
         add_processes(root, &result->figures);
     }
+    return root;
+}
+
+bool run_json_write(FILE *stream, const struct run_request *request, const struct run_result *result) {
+    json_t *root = run_json(request, result);
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     json_decref(root);
     return text != NULL && write_text(stream, text);

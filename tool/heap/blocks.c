@@ -135,6 +135,31 @@ static void add_bytes(const struct heap *heap, const struct slab *slab, uint64_t
     }
 }
 
+/* Blocks of one size, of which no thread holds any ready and none is on a list: most slabs. The bits tell all. */
+static void count_plainly(const struct heap *heap, const struct slab *slab, struct slab_pages *found) {
+    uint64_t not_live[BITS_WORDS_MOST] = {0}, end = slab->fresh_bytes / slab->block_bytes;
+    uint64_t bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
+    unsigned shift = heap->page_shift;
+    for (uint64_t word = 0; word < slab->words; word++) {
+        not_live[word] = record_u64(slab->record, bits_at + word * 8);
+    }
+    uint64_t offset = 0, page_bytes = UINT64_C(1) << shift;
+    for (uint64_t number = 0, bit = 0; number < end; number++, bit += slab->stride, offset += slab->block_bytes) {
+        if ((not_live[bit / 64] >> bit % 64 & 1) ||
+            (slab->remote.data != NULL && bit_of(slab->remote, 0, number))) {
+            continue;
+        }
+        found->live_blocks++;
+        uint64_t page = offset >> shift, room = page_bytes - (offset & (page_bytes - 1));
+        if (slab->block_bytes <= room) {
+            found->live[page] += (uint32_t)slab->block_bytes;
+        } else {
+            add_bytes(heap, slab, slab->base + offset, slab->block_bytes, found->live);
+        }
+    }
+    found->live_bytes = found->live_blocks * slab->block_bytes;
+}
+
 /* Up to where blocks were handed out, less what was released since. */
 static uint64_t touched_pages(const struct heap *heap, const struct slab *slab) {
     uint64_t pages = (slab->fresh_bytes + (UINT64_C(1) << heap->page_shift) - 1) >> heap->page_shift;
@@ -155,6 +180,10 @@ bool blocks_of_slab(struct heap *heap, uint64_t base, uint32_t pages, struct sla
     found->block_bytes = slab.is_mixed ? 0 : slab.block_bytes;
     found->depot = number_of(heap, slab.record, ACRE_FIELD_SLAB_DEPOT);
     found->touched = touched_pages(heap, &slab);
+    if (!slab.is_mixed && slab.ready_at == slab.ready_end && slab.remote_list == 0) {
+        count_plainly(heap, &slab, found);
+        return true;
+    }
     uint64_t end = slab.fresh_bytes / slab.block_bytes;
     for (uint64_t number = 0, next; number < end; number = next) {
         uint64_t block = slab.base + number * slab.block_bytes;

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""acre run --html: run_html.py BUILD_DIRECTORY. What the page has in it, and that it needs nothing else."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(sys.argv[1])
+ACRE = os.path.join(BUILD, "bin", "acre")
+LIVE_MOST = 10 * 2000 * 1024  # what run_html.c holds at its peak, in blocks of its size class
+
+
+def run(page, *command):
+    done = subprocess.run([ACRE, "run", "--report", "/dev/null", "--html", page, "--", *command], capture_output=True,
+                          text=True, timeout=100, check=False)
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)
+    return done, text, json.loads(found.group(1))
+
+
+def check_page(folder):
+    done, text, data = run(os.path.join(folder, "page.html"), os.path.join(BUILD, "tests", "bin", "tool_run_html"))
+    assert (done.returncode, done.stderr) == (3, ""), done
+    assert not re.search(r"""(src|href)=["']?(https?:)?//|@import|url\(["']?http""", text), "it loads something"
+    assert "@DATA@" not in text and ".js@" not in text and "Dygraph" in text
+    samples = data["timeline"]["samples"]
+    times = [sample["t"] for sample in samples]
+    assert len(samples) >= 4 and times == sorted(times), times
+    assert data["run"]["exit"] == {"status": 3} and data["title"].endswith("tool_run_html")
+    live = [sample["live"] for sample in samples]
+    assert max(live) > LIVE_MOST / 4 and live[-1] < max(live) / 4, live
+    assert max(live) < LIVE_MOST * 1.1, live
+    assert samples[-1]["calls"] >= samples[0]["calls"] and samples[-1]["calls"] >= 2000
+    for sample in samples:
+        assert sample["resident"] >= sample["partly"] + sample["retained"], sample
+        for start, cell, _, letters in sample["strip"]:
+            assert start % 4096 == 0 and cell >= 4096 and set(letters) <= set("12345678smfo. "), sample
+    check_pictures(data["timeline"])
+
+
+def check_pictures(timeline):
+    peak, end = timeline["peak_why"], timeline["end_why"]
+    assert peak["resident_bytes"] == sum(peak["buckets"].values())
+    assert peak["resident_bytes"] >= end["resident_bytes"]
+    for name in "peak", "end":
+        cells = timeline[name + "_map"]
+        live = sum(sum(segment["live_bytes"]) for segment in cells["segments"])
+        assert live == timeline[name + "_why"]["live_bytes"], name
+        assert len(cells["colours"]["levels"]) == 8
+
+
+def check_short(folder):
+    done, _, data = run(os.path.join(folder, "short.html"), "/bin/true")
+    assert done.returncode == 0 and data["timeline"]["samples"] == [], data
+    done, _, data = run(os.path.join(folder, "none.html"), "/nowhere/program")
+    assert done.returncode == 127 and data["timeline"] is None, data
+
+
+def check_refusals():
+    done = subprocess.run([ACRE, "run", "--html", "/nowhere/page.html", "--", "/bin/true"], capture_output=True, text=True,
+                          timeout=100, check=False)
+    assert done.returncode == 125 and done.stderr.count("\n") == 1, done
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="acre-html-") as folder:
+        check_page(folder)
+        check_short(folder)
+    check_refusals()
+
+
+if __name__ == "__main__":
+    main()

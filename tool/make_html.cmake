@@ -1,0 +1,23 @@
+# Writes a page as a C string, with the files that it names as @file.js@ or @file.css@ put in:
+# cmake -DFROM=FILE -DTO=FILE.c -DNAME=symbol -DFOLDERS=dir;dir -P make_html.cmake
+file(READ ${FROM} page)
+string(REGEX MATCHALL "@[a-z.]+\\.(js|css)@" parts "${page}")
+set(out ${TO}.html)
+file(WRITE ${out} "")
+# Piece by piece: what is put in may hold anything, and is not looked at again.
+foreach(part IN LISTS parts)
+  string(REPLACE "@" "" name ${part})
+  string(FIND "${page}" "${part}" at)
+  string(SUBSTRING "${page}" 0 ${at} before)
+  string(LENGTH "${part}" length)
+  math(EXPR behind "${at} + ${length}")
+  string(SUBSTRING "${page}" ${behind} -1 page)
+  unset(found CACHE)
+  find_file(found ${name} PATHS ${FOLDERS} NO_DEFAULT_PATH REQUIRED)
+  file(READ ${found} content)
+  file(APPEND ${out} "${before}" "${content}")
+endforeach()
+file(APPEND ${out} "${page}")
+file(READ ${out} bytes HEX)
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+file(WRITE ${TO} "extern const char ${NAME}[];\nconst char ${NAME}[] = {${bytes}0};\n")
