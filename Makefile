@@ -60,7 +60,7 @@ install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
 clean:
-	rm -rf build build-debug build-clang build-asan build-aarch64
+	rm -rf build build-debug build-clang build-asan build-ubsan build-tsan build-aarch64
 
 help:
 	@echo 'make                 build into build/ (Release)'

@@ -87,6 +87,18 @@ if $has_unit_tests; then
     step 'test gcc, sanitizers: unit' run_tests build-asan -L unit
 fi
 
+# acre itself under sanitizers that leave malloc to it; of the tests those that are linked with it, and do not take long.
+step 'configure gcc, acre under UBSan' configure build-ubsan gcc -DCMAKE_BUILD_TYPE=Debug \
+    -DACRE_SANITIZE=undefined -DACRE_TOOL=OFF -DACRE_BENCH=OFF
+step 'build gcc, acre under UBSan' build build-ubsan
+step 'test gcc, acre under UBSan: examples and what is linked' run_tests build-ubsan \
+    -L 'sanitized|examples|api|model|life' -R '^examples|auto$' -E fork_storm
+step 'configure gcc, acre under ThreadSanitizer' configure build-tsan gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DACRE_SANITIZE=thread -DACRE_TOOL=OFF -DACRE_BENCH=OFF
+step 'build gcc, acre under ThreadSanitizer' build build-tsan
+step 'test gcc, acre under ThreadSanitizer: examples, and threads' run_tests build-tsan \
+    -R '^(sanitized|examples)|(arenas_threads|arenas_few|model_linked|memory_resource_linked|thread_short_linked).auto$'
+
 # Only the library and the unit tests, on Debian's ARM build of cmocka.
 if $has_unit_tests; then
     step 'packages for aarch64' packaging/need.sh libcmocka-dev:arm64

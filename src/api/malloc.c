@@ -184,6 +184,7 @@ static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
 
 /* The fast path. A block's bit is bit 4..7 of its address in half word 8..15 of the slab's bitmap. */
 ACRE_INLINE void release(void *block) {
+    if (ACRE_WATCHED && block != NULL) acre_note_reuse(block, acre_usable_bytes("free", block));
     uintptr_t address = acre_copy((uintptr_t)block), turned = acre_turned((uintptr_t)block);
     uintptr_t granule = acre_turned_granule(turned), slot = granule % ACRE_LOOKASIDE_SLOTS;
     struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
@@ -251,8 +252,10 @@ static size_t usable_of(struct acre_span *span, const char *function, void *bloc
         uint32_t number = acre_slab_find(slab, (uintptr_t)block);
         if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number))
             acre_slab_fail_inside(function, slab, (uintptr_t)block);
-        if (acre_slab_is_free(slab, number))
-            acre_fail("%s(%p): the block is free (arena %s)", function, block, name_of(span));
+        ACRE_LOOK_AWAY();
+        bool is_free = acre_slab_is_free(slab, number);
+        ACRE_LOOK_AGAIN();
+        if (is_free) acre_fail("%s(%p): the block is free (arena %s)", function, block, name_of(span));
         return acre_slab_bytes_of(slab, number);
     }
     case ACRE_SPAN_CHUNK:

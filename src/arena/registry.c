@@ -327,9 +327,8 @@ void acre_arena_empty(struct acre_arena *arena) {
 
 /* Whether it is worth it: one heap, of this thread, and little memory. */
 static bool may_park(struct acre_arena *arena) {
-    const struct acre_heap *heap = arena->depot.place->heap;
-    return is_plain(&arena->supplier) && heap != NULL && acre_heap_alone_in(&arena->depot) == heap &&
-           atomic_load(&arena->depot.place->owner) == acre_thread_pointer() &&
+    return is_plain(&arena->supplier) && atomic_load(&arena->depot.place->owner) == acre_thread_pointer() &&
+           arena->depot.place->heap != NULL && acre_heap_alone_in(&arena->depot) == arena->depot.place->heap &&
            acre_quota_held_bytes(&arena->supplier.quota) <= PARKED_BYTES_EACH;
 }
 

@@ -114,7 +114,7 @@ static bool look_at_chunks(struct acre_page_heap *pages, struct acre_depot *depo
 }
 
 static bool look_at_arena(struct acre_arena *arena, struct visit *visit) {
-    if (__atomic_load_n(&arena->pages.chunk_bytes, __ATOMIC_RELAXED) == 0) return true;
+    if (ACRE_PEEK(&arena->pages.chunk_bytes) == 0) return true;
     return look_at_chunks(&arena->pages, &arena->depot, visit);
 }
 

@@ -2,6 +2,8 @@
 #ifndef ACRE_BASE_BASE_H
 #define ACRE_BASE_BASE_H
 
+#include "base/tsan.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +30,11 @@
 #define ACRE_ADDRESS_BITS 47
 #else
 #define ACRE_ADDRESS_BITS 48
+#endif
+
+/* Plain instructions where they beat the compiler's; ThreadSanitizer would not see their accesses. */
+#if defined(__x86_64__) && !defined(ACRE_TSAN)
+#define ACRE_X86_ASM 1
 #endif
 
 /* Whether a thread's stores become visible to others in the order in which it makes them. */
@@ -85,7 +92,7 @@ typedef uint16_t acre_half __attribute__((may_alias));
 /* Sets bit (position mod 16) of *half; true when it was set before. Not atomic, but what the program wrote before
  * comes before the bit (a release store). */
 ACRE_INLINE bool acre_set_bit_of(acre_half *half, uint64_t position) {
-#if defined(__x86_64__)
+#if defined(ACRE_X86_ASM)
     unsigned bits = *half;
     bool was_set;
     __asm__("btsw %w2, %w0" : "+r"(bits), "=@ccc"(was_set) : "r"(position));
@@ -101,7 +108,7 @@ ACRE_INLINE bool acre_set_bit_of(acre_half *half, uint64_t position) {
  * On x86 plain instructions: bts on memory is slower, and a compiler does not fold the address of a load and a
  * store. */
 ACRE_INLINE bool acre_set_bit16(acre_half *halves, uintptr_t address, uint64_t position) {
-#if defined(__x86_64__)
+#if defined(ACRE_X86_ASM)
     __asm__ goto("movzbl %h[address], %%ecx\n\t"
                  "movzwl (%[halves],%%rcx,2), %%esi\n\t"
                  "btsw %w[position], %%si\n\t"
@@ -121,7 +128,7 @@ twice:
 
 /* Clears bit (position mod 16) of *half. */
 ACRE_INLINE void acre_clear_bit_of(acre_half *half, uint64_t position) {
-#if defined(__x86_64__)
+#if defined(ACRE_X86_ASM)
     unsigned bits = *half;
     __asm__("btrw %w1, %w0" : "+r"(bits) : "r"(position) : "cc");
     *half = (acre_half)bits;
@@ -138,7 +145,7 @@ ACRE_INLINE void *acre_not_null(uintptr_t address) {
 
 /* Goes to the label when an atomic word, which seldom is, is not 0; what follows comes after that look. The
  * compiler takes two more instructions for it. */
-#if defined(__x86_64__)
+#if defined(ACRE_X86_ASM)
 #define ACRE_GO_IF_SET(word, label) __asm__ goto("cmpl $0, %0\n\tjne %l1" : : "m"(word) : "cc", "memory" : label)
 #else
 #define ACRE_GO_IF_SET(word, label)                                                                                \
@@ -147,7 +154,7 @@ ACRE_INLINE void *acre_not_null(uintptr_t address) {
 
 /* *sum += value, where the compiler would keep the sum in a register that nobody needs. */
 ACRE_INLINE void acre_add_to(uintptr_t *sum, uintptr_t value) {
-#if defined(__x86_64__)
+#if defined(ACRE_X86_ASM)
     __asm__("addq %1, %0" : "+m"(*sum) : "r"(value) : "cc");
 #else
     *sum += value;
@@ -156,7 +163,7 @@ ACRE_INLINE void acre_add_to(uintptr_t *sum, uintptr_t value) {
 
 /* The value again, in a register of its own, which the compiler does not know to be the same. */
 ACRE_INLINE uintptr_t acre_copy(uintptr_t value) {
-#if defined(__x86_64__)
+#if defined(ACRE_X86_ASM)
     __asm__("" : "+Q"(value)); /* one whose second byte has a name */
 #endif
     return value;

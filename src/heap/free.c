@@ -55,7 +55,7 @@ void acre_heap_countdown(struct acre_slab *slab) {
 /* The block's number, after all that can be known about a pointer into a slab is checked. */
 ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
     uint32_t number = acre_slab_find(slab, address);
-    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || address - slab->span.base >= slab->fresh_bytes))
+    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || address - slab->span.base >= ACRE_PEEK(&slab->fresh_bytes)))
         acre_slab_fail_inside("free", slab, address);
     return number;
 }
@@ -91,7 +91,7 @@ static bool adopt_shared(struct acre_slab *slab) {
 
 /* The slab's record may be another's by now, or zeros. */
 static bool free_shared(struct acre_slab *slab, uint32_t number) {
-    struct acre_depot *depot = slab->depot;
+    struct acre_depot *depot = ACRE_PEEK(&slab->depot);
     if (depot == NULL) return false;
     enum acre_depot_answer answer = acre_depot_free(depot, slab, number);
     if (answer == ACRE_DEPOT_EMPTIED) acre_depot_destroy(slab);

@@ -32,7 +32,8 @@ struct acre_heap *acre_heap_for(struct acre_depot *depot) {
     struct acre_heap *mine = acre_heap_mine();
     if (mine == NULL || mine->depot == depot) return mine;
     struct acre_heap **slot = found_slot(depot), *found = *slot;
-    if (found != NULL && found->depot == depot && found->home == acre_this_thread) return found;
+    if (found != NULL && ACRE_PEEK(&found->depot) == depot && ACRE_PEEK(&found->home) == acre_this_thread)
+        return found;
     found = find(depot);
     if (found != NULL) *slot = found;
     return found;
@@ -70,7 +71,7 @@ static void unlist(struct acre_heap *heap) {
     struct acre_arena_place *place = acre_depot_place(heap->depot);
     acre_list_remove(&heap->home_node);
     acre_list_remove(&heap->depot_node);
-    if (place->heap != heap) return;
+    if (ACRE_PEEK(&place->heap) != heap) return;
     place->heap = NULL;
     atomic_store(&place->owner, 0);
 }
@@ -128,12 +129,12 @@ static void clear(struct acre_heap *heap) {
  * lookaside, and comes in again. */
 static void forget_slabs(struct acre_lookaside *lookaside, const struct acre_depot *depot) {
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
-        uintptr_t granule = __atomic_load_n(&lookaside->granule[slot], __ATOMIC_RELAXED);
+        uintptr_t granule = ACRE_PEEK(&lookaside->granule[slot]);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot)
             continue; /* empty, or one of the default arena's with recents */
         struct acre_span *span = acre_map_find(granule << ACRE_GRANULE_SHIFT);
         if (span->kind == ACRE_SPAN_SMALL && ((struct acre_slab *)span)->depot == depot)
-            __atomic_store_n(&lookaside->granule[slot], slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0, __ATOMIC_RELAXED);
+            ACRE_POKE(&lookaside->granule[slot], slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0);
     }
 }
 
@@ -150,9 +151,9 @@ static void lock_when_none_leaves(struct acre_depot *depot) {
 /* Its malloc would take from what is gone. */
 static void check_not_entered(const struct acre_heap *heap) {
     const struct acre_thread *home = heap->home;
-    uint32_t most = __atomic_load_n(&home->depth, __ATOMIC_ACQUIRE);
+    uint32_t most = ACRE_PEEK(&home->depth);
     for (uint32_t depth = 0; depth < most; depth++) {
-        if (__atomic_load_n(&home->entered[depth], __ATOMIC_RELAXED) == heap)
+        if (ACRE_PEEK(&home->entered[depth]) == heap)
             acre_fail("acre_arena_destroy: a thread has entered the arena %s and not left it", heap->depot->name);
     }
 }
@@ -193,10 +194,10 @@ static void empty(struct acre_heap *heap, bool may_keep) {
 }
 
 struct acre_heap *acre_heap_alone_in(struct acre_depot *depot) {
-    struct acre_node *first = depot->heaps.next;
-    if (first == &depot->heaps || first != depot->heaps.prev) return NULL;
+    struct acre_node *first = ACRE_PEEK(&depot->heaps.next);
+    if (first == &depot->heaps || first != ACRE_PEEK(&depot->heaps.prev)) return NULL;
     struct acre_heap *heap = ACRE_CONTAINER_OF(first, struct acre_heap, depot_node);
-    if (heap->home != acre_this_thread) return NULL;
+    if (ACRE_PEEK(&heap->home) != acre_this_thread) return NULL;
     atomic_thread_fence(memory_order_acquire);
     return atomic_load(&depot->leaving) == 0 ? heap : NULL;
 }

@@ -88,13 +88,12 @@ uint32_t acre_recent_count(const struct acre_heap *heap, const struct acre_slab 
 /* Heaps and their stacks are never given back: what is read may be old, but it is there. */
 uint32_t acre_recent_read(const struct acre_slab *slab, uintptr_t block[ACRE_SLAB_RECENT_MOST]) {
     const struct acre_heap *heap = atomic_load_explicit(&slab->heap, memory_order_relaxed);
-    const struct acre_recent_entry *floor = heap->home->recent_entries[slab->span.size_class];
-    const struct acre_recent_entry *top =
-        __atomic_load_n(&heap->recent[slab->span.size_class].top, __ATOMIC_ACQUIRE);
+    const struct acre_recent_entry *floor = ACRE_PEEK(&heap->home->recent_entries[slab->span.size_class]);
+    const struct acre_recent_entry *top = ACRE_PEEK(&heap->recent[slab->span.size_class].top);
     uint32_t count = 0;
     if (floor == NULL || top == &acre_recent_floor) return 0;
     for (const struct acre_recent_entry *entry = floor + 1; entry <= top; entry++) {
-        uintptr_t found = __atomic_load_n(&entry->block, __ATOMIC_RELAXED);
+        uintptr_t found = ACRE_PEEK(&entry->block);
         if (found - slab->span.base < slab->end_bytes) block[count++] = found;
     }
     return count;

@@ -11,7 +11,9 @@
 /* Live blocks of a slab, as far as can be seen from outside: what cursors hold counts as live here and is taken
  * off by count_cursors. */
 static uint32_t slab_live(const struct acre_slab *slab) {
+    ACRE_LOOK_AWAY();
     uint32_t not_live = acre_slab_count_free(slab);
+    ACRE_LOOK_AGAIN();
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     for (uint32_t word = 0; remote != NULL && word < acre_slab_remote_words(slab); word++)
         not_live += acre_count_bits(atomic_load_explicit(&remote[word], memory_order_relaxed));
@@ -20,14 +22,17 @@ static uint32_t slab_live(const struct acre_slab *slab) {
 
 static size_t mixed_live_bytes(const struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
-    uint32_t end = slab->fresh_bytes / ACRE_ALIGNMENT;
+    uint32_t end = ACRE_PEEK(&slab->fresh_bytes) / ACRE_ALIGNMENT;
     size_t bytes = 0;
     for (uint32_t unit = 0, next; unit < end; unit = next) {
         next = acre_mixed_next(slab, unit);
         if (next <= unit) break; /* its owner has begun it anew meanwhile */
         bool is_remote =
             remote != NULL && (atomic_load_explicit(&remote[unit / 64], memory_order_relaxed) >> unit % 64 & 1);
-        if (!acre_slab_is_free(slab, unit) && !is_remote) bytes += (next - unit) * ACRE_ALIGNMENT;
+        ACRE_LOOK_AWAY();
+        bool is_free = acre_slab_is_free(slab, unit);
+        ACRE_LOOK_AGAIN();
+        if (!is_free && !is_remote) bytes += (next - unit) * ACRE_ALIGNMENT;
     }
     return bytes;
 }
@@ -42,7 +47,8 @@ static void add_slab(struct acre_figures *figures, struct acre_slab *slab) {
     figures->live_blocks += live;
     figures->live_bytes += live_bytes;
     size_t gone_bytes = live_bytes + (acre_count_bits(acre_slab_released_pages(slab)) << acre_page_shift());
-    if (slab->fresh_bytes > gone_bytes) figures->free_slab_bytes += slab->fresh_bytes - gone_bytes;
+    uint32_t fresh_bytes = ACRE_PEEK(&slab->fresh_bytes);
+    if (fresh_bytes > gone_bytes) figures->free_slab_bytes += fresh_bytes - gone_bytes;
 }
 
 static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, void *context) {
@@ -61,7 +67,9 @@ static void add_run(struct acre_chunk *chunk, uint32_t index, uint32_t pages, vo
 static void count_cursors_of(struct acre_heap *heap, struct acre_figures *figures) {
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         size_t block_bytes = acre_class_bytes(size_class);
+        ACRE_LOOK_AWAY();
         size_t blocks = acre_min(acre_cursor_blocks(&heap->cursor[size_class], size_class), figures->live_blocks);
+        ACRE_LOOK_AGAIN();
         figures->live_blocks -= blocks;
         figures->live_bytes -= acre_min(blocks * block_bytes, figures->live_bytes);
         figures->free_slab_bytes += blocks * block_bytes;

@@ -204,7 +204,7 @@ static size_t look_at(struct block *block, bool all, bool *waits) {
 /* A block at a time, so that nobody waits for long. Blocks stay. */
 size_t acre_metadata_look(bool all, bool *waits) {
     size_t bytes = 0;
-    bool done = blocks.next == NULL;
+    bool done = ACRE_PEEK(&blocks.next) == NULL;
     while (!done) {
         if (!acre_lock_briefly(&lock)) {
             *waits = true;

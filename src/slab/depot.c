@@ -123,7 +123,7 @@ struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class)
 /* With the lock. A late look may come to the record of another slab. */
 static bool is_here(const struct acre_depot *depot, struct acre_slab *slab) {
     return atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == ACRE_OWNER_SHARED &&
-           slab->depot == depot;
+           ACRE_PEEK(&slab->depot) == depot;
 }
 
 bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab) {

@@ -5,17 +5,14 @@
 
 #include <string.h>
 
-static bool keeps_recent(const struct acre_slab *slab) {
-    return __atomic_load_n(&slab->keeps_recent, __ATOMIC_ACQUIRE);
-}
+static bool keeps_recent(const struct acre_slab *slab) { return ACRE_PEEK(&slab->keeps_recent); }
 
 static size_t span_bytes(const struct acre_slab *slab) {
     return acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
 }
 
 static void copy_bits(const struct acre_slab *slab, uint64_t *bits) {
-    for (uint32_t word = 0; word < slab->words; word++)
-        bits[word] = __atomic_load_n(&slab->bits[word], __ATOMIC_ACQUIRE);
+    for (uint32_t word = 0; word < slab->words; word++) bits[word] = ACRE_PEEK(&slab->bits[word]);
 }
 
 static uint32_t count_set(const uint64_t *bits, uint32_t words) {
@@ -33,11 +30,19 @@ struct known {
 
 static struct known read_known(const struct acre_slab *slab) {
     struct known known;
-    known.is_current = __atomic_load_n(&slab->span.state, __ATOMIC_ACQUIRE) == ACRE_SLAB_CURRENT;
-    known.free_at_arm = __atomic_load_n(&slab->free_at_arm, __ATOMIC_ACQUIRE);
-    known.armed = __atomic_load_n(&slab->armed, __ATOMIC_ACQUIRE);
-    known.countdown = __atomic_load_n(&slab->span.countdown, __ATOMIC_ACQUIRE);
+    known.is_current = ACRE_PEEK(&slab->span.state) == ACRE_SLAB_CURRENT;
+    known.free_at_arm = ACRE_PEEK(&slab->free_at_arm);
+    known.armed = ACRE_PEEK(&slab->armed);
+    known.countdown = ACRE_PEEK(&slab->span.countdown);
     return known;
+}
+
+static uint32_t sum_of(const struct known *known) {
+    return (uint32_t)(known->free_at_arm + known->armed - known->countdown);
+}
+static uint32_t known_free(const struct acre_slab *slab) {
+    struct known known = read_known(slab);
+    return sum_of(&known);
 }
 
 static bool are_same(const struct known *a, const struct known *b) {
@@ -49,7 +54,8 @@ static bool are_same(const struct known *a, const struct known *b) {
  */
 static void copy_bits_of_others(struct acre_slab *slab, acre_slab_recent *recent, uint64_t *bits) {
     uintptr_t block[ACRE_SLAB_RECENT_MOST];
-    uint32_t blocks_behind_fresh = (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
+    uint32_t blocks_behind_fresh =
+        (slab->end_bytes - ACRE_PEEK(&slab->fresh_bytes)) / (uint32_t)acre_slab_block_bytes(slab);
     struct known before = read_known(slab);
     uint32_t count = recent(slab, block);
     copy_bits(slab, bits);
@@ -58,9 +64,8 @@ static void copy_bits_of_others(struct acre_slab *slab, acre_slab_recent *recent
         bits[bit / 64] &= ~(UINT64_C(1) << bit % 64);
     }
     struct known after = read_known(slab);
-    uint32_t known_free = (uint32_t)(before.free_at_arm + before.armed - before.countdown);
     bool can_be_told = ACRE_STORES_ARRIVE_IN_ORDER && are_same(&before, &after) &&
-                       count_set(bits, slab->words) + blocks_behind_fresh == known_free;
+                       count_set(bits, slab->words) + blocks_behind_fresh == sum_of(&before);
     if (!can_be_told) memset(bits, 0, slab->words * sizeof bits[0]);
 }
 
@@ -92,7 +97,7 @@ static bool any_live(const struct acre_slab *slab, const uint64_t *bits, uint32_
 uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) {
     uint64_t bits[ACRE_SMALL_WORDS], free_pages = 0;
     size_t page_bytes = acre_os_page_bytes(), block_bytes = acre_slab_block_bytes(slab);
-    uint32_t fresh_bytes = __atomic_load_n(&slab->fresh_bytes, __ATOMIC_ACQUIRE);
+    uint32_t fresh_bytes = ACRE_PEEK(&slab->fresh_bytes);
     uint32_t handed_out = (uint32_t)(fresh_bytes / block_bytes);
     if (keeps_recent(slab))
         copy_bits_of_others(slab, recent, bits);
@@ -102,7 +107,7 @@ uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) 
     for (size_t page = 0; page < span_bytes(slab) / page_bytes; page++) {
         size_t from = page * page_bytes, to = from + page_bytes;
         bool is_fresh = from >= fresh_bytes;
-        if (is_fresh && slab->zero) break;
+        if (is_fresh && ACRE_PEEK(&slab->zero)) break;
         uint32_t first = (uint32_t)(from / block_bytes);
         uint32_t last = acre_min((uint32_t)((to - 1) / block_bytes), handed_out - 1);
         if (acre_slab_is_mixed(slab) && !is_fresh) first = acre_mixed_begin(slab, first);
@@ -113,7 +118,7 @@ uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) 
 
 /* Whether there is nothing new since the last look, and nothing was left to do then. */
 static bool is_settled(struct acre_slab *slab, const struct acre_holes *holes) {
-    return slab->was_looked_at && holes->free_blocks == acre_slab_free_now(slab) &&
+    return ACRE_PEEK(&slab->was_looked_at) && holes->free_blocks == known_free(slab) &&
            (holes->idle & ~holes->released) == 0 && !acre_slab_is_queued(slab);
 }
 
@@ -121,10 +126,10 @@ static bool is_settled(struct acre_slab *slab, const struct acre_holes *holes) {
  * when nothing is left: a refill that clears it meanwhile finds no page that is said to be released. Returns which
  * pages were. */
 static uint64_t begin_look(struct acre_slab *slab, struct acre_holes *holes) {
-    if (slab->was_looked_at) return 0;
+    if (ACRE_PEEK(&slab->was_looked_at)) return 0;
     uint64_t released = holes->released;
     holes->idle = holes->due = holes->released = 0;
-    slab->was_looked_at = true;
+    ACRE_POKE(&slab->was_looked_at, true);
     return released;
 }
 
@@ -135,7 +140,7 @@ uint32_t acre_slab_look(struct acre_slab *slab, acre_slab_recent *recent, bool *
     struct acre_holes *holes = acre_slab_holes(slab);
     if (is_settled(slab, holes)) return 0;
     uint64_t before = begin_look(slab, holes);
-    holes->free_blocks = acre_slab_free_now(slab);
+    holes->free_blocks = known_free(slab);
     uint64_t free_pages = acre_slab_free_pages(slab, recent), unreleased = free_pages & ~holes->released;
     note_used(before & ~free_pages);
     *waits |= (unreleased & ~holes->idle) != 0;
@@ -166,7 +171,7 @@ static uint64_t release(struct acre_slab *slab, uint64_t due) {
 size_t acre_slab_release_holes(struct acre_slab *slab, acre_slab_recent *recent, bool all) {
     struct acre_holes *holes = acre_slab_holes(slab);
     uint64_t before = begin_look(slab, holes);
-    holes->free_blocks = acre_slab_free_now(slab);
+    holes->free_blocks = known_free(slab);
     uint64_t free_pages = acre_slab_free_pages(slab, recent), due = free_pages & ~holes->released;
     note_used(before & ~free_pages);
     if (!all) due &= holes->due;
@@ -178,5 +183,5 @@ size_t acre_slab_release_holes(struct acre_slab *slab, acre_slab_recent *recent,
 
 /* A refill that runs meanwhile clears was_looked_at before it hands out a block: what its owner sees is true. */
 uint64_t acre_slab_released_pages(struct acre_slab *slab) {
-    return slab->was_looked_at ? acre_slab_holes(slab)->released : 0;
+    return ACRE_PEEK(&slab->was_looked_at) ? ACRE_PEEK(&acre_slab_holes(slab)->released) : 0;
 }

@@ -51,7 +51,7 @@ uint32_t acre_slab_look(struct acre_slab *slab, acre_slab_recent *recent, bool *
  */
 size_t acre_slab_release_holes(struct acre_slab *slab, acre_slab_recent *recent, bool all);
 
-/* The pages of it that were given back and not used since; with the page heap locked. */
+/* The pages of it that were given back and not used since; with the page heap locked, or else as a guess. */
 uint64_t acre_slab_released_pages(struct acre_slab *slab);
 
 #endif

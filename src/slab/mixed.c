@@ -5,16 +5,16 @@
 uint32_t acre_mixed_begin(const struct acre_slab *slab, uint32_t unit) {
     const uint64_t *begins = acre_mixed_begins(slab);
     uint32_t word = unit / 64;
-    uint64_t bits = begins[word] & (~UINT64_C(0) >> (63 - unit % 64));
-    while (bits == 0 && word > 0) bits = begins[--word];
+    uint64_t bits = ACRE_PEEK(&begins[word]) & (~UINT64_C(0) >> (63 - unit % 64));
+    while (bits == 0 && word > 0) bits = ACRE_PEEK(&begins[--word]);
     return bits == 0 ? 0 : word * 64 + acre_log2_floor(bits);
 }
 
 uint32_t acre_mixed_next(const struct acre_slab *slab, uint32_t unit) {
     const uint64_t *begins = acre_mixed_begins(slab);
-    uint32_t fresh_unit = slab->fresh_bytes / ACRE_ALIGNMENT, word = unit / 64;
-    uint64_t bits = begins[word] & ~(~UINT64_C(0) >> (63 - unit % 64));
-    while (bits == 0 && ++word < ACRE_SMALL_WORDS) bits = begins[word];
+    uint32_t fresh_unit = ACRE_PEEK(&slab->fresh_bytes) / ACRE_ALIGNMENT, word = unit / 64;
+    uint64_t bits = ACRE_PEEK(&begins[word]) & ~(~UINT64_C(0) >> (63 - unit % 64));
+    while (bits == 0 && ++word < ACRE_SMALL_WORDS) bits = ACRE_PEEK(&begins[word]);
     return bits == 0 ? fresh_unit : (uint32_t)acre_min(word * 64 + acre_lowest_bit(bits), fresh_unit);
 }
 

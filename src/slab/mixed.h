@@ -17,7 +17,7 @@ ACRE_INLINE uint64_t *acre_mixed_begins(const struct acre_slab *slab) {
 #define ACRE_MIXED_RECORD_BYTES (acre_slab_record_bytes(ACRE_SMALL_WORDS) + ACRE_SMALL_WORDS * sizeof(uint64_t))
 
 ACRE_INLINE bool acre_mixed_begins_at(const struct acre_slab *slab, uint32_t unit) {
-    return (acre_mixed_begins(slab)[unit / 64] >> unit % 64 & 1) != 0;
+    return (ACRE_PEEK(&acre_mixed_begins(slab)[unit / 64]) >> unit % 64 & 1) != 0;
 }
 /* The unit where the block begins that this one is part of; and where the next block begins, or what was not
  * carved. */

@@ -115,8 +115,9 @@ ACRE_INLINE bool acre_slab_is_small(const struct acre_slab *slab) { return slab-
 ACRE_INLINE bool acre_slab_is_mixed(const struct acre_slab *slab) {
     return slab->span.size_class == ACRE_CLASS_MIXED;
 }
+/* Also of a record that is another slab's by now. */
 ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) {
-    return acre_slab_is_small(slab) ? &slab->span.owner : &slab->medium_owner;
+    return ACRE_PEEK(&slab->span.kind) == ACRE_SPAN_SMALL ? &slab->span.owner : &slab->medium_owner;
 }
 ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) {
     return (size_t)slab->stride * slab->unit_bytes;

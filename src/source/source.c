@@ -28,7 +28,7 @@ void acre_source_count_again(size_t size_bytes) { acre_quota_correct(&quota, 0, 
 struct acre_lock *acre_source_lock(void) {
     return &the_break.lock;
 }
-size_t acre_source_break_bytes(void) { return the_break.held_bytes; }
+size_t acre_source_break_bytes(void) { return ACRE_PEEK(&the_break.held_bytes); }
 
 /* Moves the break up by size_bytes after padding to a granule; *start is where the padding began. */
 static bool raise_break(uintptr_t now, size_t size_bytes, uintptr_t *start, size_t *taken_bytes) {

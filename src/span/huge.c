@@ -339,9 +339,9 @@ void acre_huge_limit_cache(size_t most_bytes) {
     acre_unlock(&huge_blocks.lock);
 }
 
-size_t acre_huge_live_bytes(void) { return __atomic_load_n(&huge_blocks.live_bytes, __ATOMIC_RELAXED); }
-size_t acre_huge_fresh_bytes(void) { return __atomic_load_n(&huge_blocks.fresh_bytes, __ATOMIC_RELAXED); }
-size_t acre_huge_cached_bytes(void) { return __atomic_load_n(&huge_blocks.cache.bytes, __ATOMIC_RELAXED); }
+size_t acre_huge_live_bytes(void) { return ACRE_PEEK(&huge_blocks.live_bytes); }
+size_t acre_huge_fresh_bytes(void) { return ACRE_PEEK(&huge_blocks.fresh_bytes); }
+size_t acre_huge_cached_bytes(void) { return ACRE_PEEK(&huge_blocks.cache.bytes); }
 
 static void give_shared(struct acre_huge *huge) {
     const struct acre_huge_policy *policy = &huge_blocks.policy;

@@ -120,7 +120,7 @@ static size_t used_bytes(const struct acre_page_heap *heap) {
     return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + huge_live_bytes(heap);
 }
 size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap) {
-    return (__atomic_load_n(&heap->dirty_pages, __ATOMIC_RELAXED) << acre_page_shift()) + huge_cached_bytes(heap);
+    return (ACRE_PEEK(&heap->dirty_pages) << acre_page_shift()) + huge_cached_bytes(heap);
 }
 
 /* Whether the program had use for what was given back: it took more untouched pages since than its peak grew by.

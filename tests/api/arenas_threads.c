@@ -118,7 +118,7 @@ static void *use_then_sleep(void *unused) {
 static void destroy_while_users_sleep(void) {
     pthread_t threads[threads_most];
     sem_init(&ready, 0, 0), sem_init(&go, 0, 0);
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < 30 / ACRE_TEST_SLOWDOWN; round++) {
         arena = acre_arena_create(NULL);
         for (int i = 0; i < threads_most; i++) pthread_create(&threads[i], NULL, use_then_sleep, NULL);
         for (int i = 0; i < threads_most; i++) sem_wait(&ready);
@@ -154,7 +154,7 @@ static void *use_and_end(void *unused) {
 static void destroy_while_users_end(void) {
     pthread_t threads[threads_most];
     sem_init(&ready, 0, 0);
-    for (int round = 0; round < 500; round++) {
+    for (int round = 0; round < 500 / ACRE_TEST_SLOWDOWN; round++) {
         arena = acre_arena_create(NULL);
         for (int i = 0; i < threads_most; i++) pthread_create(&threads[i], NULL, use_and_end, NULL);
         for (int i = 0; i < threads_most; i++) sem_wait(&ready);

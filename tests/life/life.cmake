@@ -12,6 +12,8 @@ endif()
 
 acre_test_program(thread_churn life/thread_churn.c)
 acre_test(thread_short thread_churn life GLIBC ARGS short 4000)
+acre_test_linked(thread_churn_linked life/thread_churn.c)
+acre_test_of_linked(thread_short_linked thread_churn_linked life SOURCES auto ARGS short 4000)
 # With source:mmap a chunk more or less of 4 MiB decides, so it is run by hand there.
 acre_test(thread_rounds thread_churn life SOURCES auto brk ARGS rounds)
 

@@ -26,5 +26,6 @@ foreach(seed 1 2 3)
   acre_test_of_linked(arenas_seed_${seed}_threads model_arenas model ARGS --seed ${seed} --threads 4
     --operations 150000)
 endforeach()
-acre_test_of_linked(arenas_few model_arenas model SOURCES auto ARGS --seed 5 --threads 4 --operations 150000
+math(EXPR operations "150000 / ${acre_test_slowdown}")
+acre_test_of_linked(arenas_few model_arenas model SOURCES auto ARGS --seed 5 --threads 4 --operations ${operations}
   --arenas 2)
