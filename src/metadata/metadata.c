@@ -35,7 +35,7 @@ static char *region_end = acre_metadata_first + ACRE_METADATA_FIRST_BYTES;
 #define LINK(record) (((void **)(record))[2])
 static void *given[ACRE_RECORDS];
 static struct acre_node blocks, room[ACRE_RECORD_IN_BLOCKS];
-static struct acre_node *next_look; /* the block that comes next */
+static struct acre_node *next_look = &blocks; /* the block that comes next */
 static _Atomic size_t used_bytes;
 
 struct acre_lock *acre_metadata_lock(void) {
@@ -142,7 +142,6 @@ static void *take_in_block(enum acre_record kind, size_t size_bytes) {
     if (blocks.next == NULL) {
         acre_list_start(&blocks);
         for (unsigned each = 0; each < ACRE_RECORD_IN_BLOCKS; each++) acre_list_start(&room[each]);
-        next_look = &blocks;
     }
     struct block *block = ACRE_CONTAINER_OF(room[kind].next, struct block, room_node);
     if (acre_list_is_empty(&room[kind])) block = new_block(kind, size_bytes);

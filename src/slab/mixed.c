@@ -66,6 +66,11 @@ static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t s
         mark_short(slab, unit, end, stride);
 }
 
+/* Who looks at a block's size from elsewhere sees where the next one begins, if it sees that it was carved. */
+static void set_fresh(struct acre_slab *slab, uint32_t bytes) {
+    __atomic_store_n(&slab->fresh_bytes, bytes, __ATOMIC_RELEASE);
+}
+
 /* Aligned requests count on it that blocks lie at multiples of the greatest power of two in their size. Up to there
  * it is as if a block lay there that is free. */
 static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
@@ -75,7 +80,7 @@ static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
     if (gap_bytes == 0 || aligned_bytes >= slab->end_bytes) return;
     acre_mixed_begins(slab)[unit / 64] |= UINT64_C(1) << unit % 64;
     set_units(slab->bits, unit, aligned_bytes / ACRE_ALIGNMENT);
-    slab->fresh_bytes = aligned_bytes;
+    set_fresh(slab, aligned_bytes);
 }
 
 uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t most) {
@@ -85,7 +90,7 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
     if (count > 0) mark(slab, unit, unit + count * units, units);
-    slab->fresh_bytes += count * (uint32_t)block_bytes;
+    set_fresh(slab, slab->fresh_bytes + count * (uint32_t)block_bytes);
     return count;
 }
 
