@@ -1,33 +1,13 @@
 /* Where an arena's memory comes from, each source with its promises, and the limit. */
+#include "api/arenas.h"
 #include "support/process.h"
-#include "support/suite.h"
-
-#include <acre/acre.h>
 
 #include <malloc.h>
 #include <sys/mman.h>
 
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
 static const size_t step = 64 * KIB;
 
-static acre_arena *create(struct acre_arena_options options) {
-    acre_arena *arena = acre_arena_create(&options);
-    assert_non_null(arena);
-    return arena;
-}
-
-static void refused(struct acre_arena_options options, int error) {
-    errno = 0;
-    assert_null(acre_arena_create(&options));
-    assert_int_equal(errno, error);
-}
-
-static struct acre_arena_figures stats_of(acre_arena *arena) {
-    struct acre_arena_figures stats;
-    acre_arena_stats(arena, &stats);
-    return stats;
-}
+static acre_arena *create_with(struct acre_arena_options options) { return create(&options); }
 
 /* At a multiple of 64 KiB, full of old data. */
 static char *map(size_t size_bytes) {
@@ -53,8 +33,8 @@ static size_t use_up(acre_arena *arena, size_t size) {
 /* ---- the limit */
 
 static void expect_limit(size_t limit_bytes, size_t size) {
-    acre_arena *other = create((struct acre_arena_options){0});
-    acre_arena *arena = create((struct acre_arena_options){.limit_bytes = limit_bytes});
+    acre_arena *other = create_with((struct acre_arena_options){0});
+    acre_arena *arena = create_with((struct acre_arena_options){.limit_bytes = limit_bytes});
     size_t rounded_bytes = limit_bytes / step * step;
     assert_int_equal(stats_of(arena).limit_bytes, rounded_bytes);
     size_t first = use_up(arena, size);
@@ -85,7 +65,7 @@ static void limit_holds_for_large_and_huge_blocks(void **state) {
 }
 
 static void free_at_the_limit_makes_room(size_t size) {
-    acre_arena *arena = create((struct acre_arena_options){.limit_bytes = 2 * MIB});
+    acre_arena *arena = create_with((struct acre_arena_options){.limit_bytes = 2 * MIB});
     void *last = NULL, *block;
     while ((block = acre_arena_malloc(arena, size)) != NULL) last = block;
     assert_non_null(last);
@@ -106,7 +86,7 @@ static void freed_memory_at_the_limit_serves_other_sizes(void **state) {
     (void)state;
     static void *blocks[100000];
     static const size_t sizes[] = {48, 300000, 1000, 1500000, 6000, 100};
-    acre_arena *arena = create((struct acre_arena_options){.limit_bytes = 2 * MIB});
+    acre_arena *arena = create_with((struct acre_arena_options){.limit_bytes = 2 * MIB});
     for (int round = 0; round < 12; round++) {
         size_t count = 0, size = sizes[round % 6];
         while ((blocks[count] = acre_arena_malloc(arena, size)) != NULL) count++;
@@ -121,7 +101,7 @@ static void limit_holds_with_a_cached_huge_block(void **state) {
     (void)state;
     for (size_t more_bytes = 4 * KIB; more_bytes <= 512 * KIB; more_bytes *= 2) {
         free(malloc(16 * MIB + more_bytes));
-        acre_arena *arena = create((struct acre_arena_options){.limit_bytes = 16 * MIB});
+        acre_arena *arena = create_with((struct acre_arena_options){.limit_bytes = 16 * MIB});
         acre_arena_malloc(arena, 16 * MIB);
         assert_true(stats_of(arena).held_bytes <= 16 * MIB);
         assert_true(stats_of(arena).held_peak_bytes <= 16 * MIB);
@@ -131,7 +111,7 @@ static void limit_holds_with_a_cached_huge_block(void **state) {
 
 static void limit_holds_for_a_growing_huge_block(void **state) {
     (void)state;
-    acre_arena *arena = create((struct acre_arena_options){.limit_bytes = 32 * MIB});
+    acre_arena *arena = create_with((struct acre_arena_options){.limit_bytes = 32 * MIB});
     char *block = acre_arena_malloc(arena, 16 * MIB);
     block[0] = 7;
     for (size_t size = 17 * MIB; block != NULL && size <= 32 * MIB; size += MIB) {
@@ -160,7 +140,7 @@ static void range_serves_blocks_inside_it_alone(void **state) {
     char *memory = map(4 * MIB);
     static const size_t sizes[] = {16, 1000, 6000, 100000, 600000};
     for (int i = 0; i < 5; i++) {
-        acre_arena *arena = create(range(memory, 4 * MIB));
+        acre_arena *arena = create_with(range(memory, 4 * MIB));
         size_t count = 0;
         for (void *block; (block = acre_arena_malloc(arena, sizes[i])) != NULL; count++) {
             assert_true(is_inside(block, sizes[i], memory, 4 * MIB));
@@ -176,7 +156,7 @@ static void range_serves_blocks_inside_it_alone(void **state) {
 static void misaligned_range_is_used_from_step_to_step(void **state) {
     (void)state;
     char *memory = map(MIB);
-    acre_arena *arena = create(range(memory + 1, 3 * step));
+    acre_arena *arena = create_with(range(memory + 1, 3 * step));
     for (void *block; (block = acre_arena_malloc(arena, 100)) != NULL;)
         assert_true(is_inside(block, 100, memory + step, 2 * step));
     assert_int_equal(stats_of(arena).held_bytes, 2 * step);
@@ -196,21 +176,21 @@ static void range_without_a_whole_step_is_refused(void **state) {
     refused(range(memory, SIZE_MAX), EINVAL);
     refused(range((void *)(UINTPTR_MAX - 100), 50), EINVAL);
     refused(range((void *)(UINTPTR_MAX - 10 * step), 9 * step), EINVAL);
-    acre_arena_destroy(create(range(memory, step)));
-    acre_arena_destroy(create(range(memory + 1, 2 * step - 1)));
+    acre_arena_destroy(create_with(range(memory, step)));
+    acre_arena_destroy(create_with(range(memory + 1, 2 * step - 1)));
     munmap(memory, MIB);
 }
 
 static void range_in_use_is_refused(void **state) {
     (void)state;
     char *memory = map(MIB);
-    acre_arena *arena = create(range(memory, MIB));
+    acre_arena *arena = create_with(range(memory, MIB));
     refused(range(memory, MIB), EEXIST);
     refused(range(memory + MIB - step, step), EEXIST);
     refused(range(memory + 3 * step, step), EEXIST);
     acre_arena_destroy(arena);
-    arena = create(range(memory, MIB / 2));
-    acre_arena *other = create(range(memory + MIB / 2, MIB / 2));
+    arena = create_with(range(memory, MIB / 2));
+    acre_arena *other = create_with(range(memory + MIB / 2, MIB / 2));
     acre_arena_destroy(arena);
     acre_arena_destroy(other);
     munmap(memory, MIB);
@@ -222,7 +202,7 @@ static void range_within_blocks_is_refused(void **state) {
     refused(range(huge, 20 * MIB), EEXIST);
     refused(range(huge + 10 * MIB, MIB), EEXIST);
     refused(range(large, 700 * KIB), EEXIST);
-    acre_arena *arena = create((struct acre_arena_options){0});
+    acre_arena *arena = create_with((struct acre_arena_options){0});
     char *theirs = acre_arena_malloc(arena, 20 * MIB);
     refused(range(theirs + 10 * MIB, MIB), EEXIST);
     acre_arena_destroy(arena);
@@ -233,7 +213,7 @@ static void range_stays_the_callers(void **state) {
     (void)state;
     char *memory = map(MIB);
     for (int round = 0; round < 50; round++) {
-        acre_arena *arena = create(range(memory, MIB));
+        acre_arena *arena = create_with(range(memory, MIB));
         assert_true(use_up(arena, 1000) > 700);
         acre_arena_reset(arena);
         assert_true(use_up(arena, 100000) > 7);
@@ -252,7 +232,7 @@ static void zeroed_range_is_zero(void **state) {
     static const size_t sizes[] = {16, 1000, 6000, 100000, 600000, 3 * MIB};
     for (int i = 0; i < 12; i++) {
         options.zeroed = i % 2 == 0;
-        acre_arena *arena = create(options);
+        acre_arena *arena = create_with(options);
         size_t size = sizes[i / 2];
         for (int round = 0; round < 3; round++, acre_arena_reset(arena)) {
             for (char *block; (block = acre_arena_calloc(arena, 1, size)) != NULL; memset(block, 0xcc, size))
@@ -267,7 +247,7 @@ static void zeroed_range_is_zero(void **state) {
 
 static void reservation_is_all_there_is(void **state) {
     (void)state;
-    acre_arena *arena = create((struct acre_arena_options){.reserve_bytes = 8 * MIB, .zeroed = true});
+    acre_arena *arena = create_with((struct acre_arena_options){.reserve_bytes = 8 * MIB, .zeroed = true});
     uintptr_t lowest = UINTPTR_MAX, highest = 0;
     for (int round = 0; round < 3; round++, acre_arena_reset(arena)) {
         size_t count = 0;
@@ -295,7 +275,7 @@ static void reservation_of_too_much_is_refused(void **state) {
 static void reservation_costs_address_space_alone(void **state) {
     (void)state;
     size_t resident_bytes = process_resident_bytes(), mapped_bytes = process_address_space_bytes();
-    acre_arena *arena = create((struct acre_arena_options){.reserve_bytes = (size_t)64 << 30});
+    acre_arena *arena = create_with((struct acre_arena_options){.reserve_bytes = (size_t)64 << 30});
     assert_true(process_resident_bytes() < resident_bytes + 2 * MIB);
     assert_non_null(acre_arena_malloc(arena, 100));
     assert_non_null(acre_arena_malloc(arena, 100 * MIB));
@@ -360,7 +340,7 @@ static void use_custom(acre_arena *arena) {
 static void custom_gets_back_all_that_it_gave(void **state) {
     (void)state;
     struct custom custom = {0};
-    acre_arena *arena = create(custom_options(&custom));
+    acre_arena *arena = create_with(custom_options(&custom));
     use_custom(arena);
     assert_true(custom.takes > 0);
     assert_int_equal(stats_of(arena).held_bytes, custom.taken_bytes);
@@ -375,7 +355,7 @@ static void custom_that_fails_at_some_call(void **state) {
     (void)state;
     for (size_t fail_at = 1; fail_at < 12; fail_at++) {
         struct custom custom = {.fail_at = fail_at};
-        acre_arena *arena = create(custom_options(&custom));
+        acre_arena *arena = create_with(custom_options(&custom));
         use_custom(arena);
         errno = 0;
         assert_null(acre_arena_malloc(arena, 50 * MIB));
@@ -391,7 +371,7 @@ static void custom_that_fails_at_some_call(void **state) {
 static void custom_that_calls_malloc(void **state) {
     (void)state;
     struct custom custom = {.use_malloc = true};
-    acre_arena *arena = create(custom_options(&custom));
+    acre_arena *arena = create_with(custom_options(&custom));
     for (int round = 0; round < 10; round++, acre_arena_reset(arena)) use_custom(arena);
     acre_arena_destroy(arena);
     assert_int_equal(custom.taken_bytes, 0);
@@ -402,7 +382,7 @@ static void custom_that_gives_misaligned_memory(void **state) {
     static const size_t sizes[] = {100, 300000, 20 * MIB};
     for (int i = 0; i < 3; i++) {
         struct custom custom = {.misalign_at = 1, .fail_at = 2};
-        acre_arena *arena = create(custom_options(&custom));
+        acre_arena *arena = create_with(custom_options(&custom));
         errno = 0;
         assert_null(acre_arena_malloc(arena, sizes[i]));
         assert_int_equal(errno, ENOMEM);
@@ -418,7 +398,7 @@ static void expect_refusal_of(char *memory) {
     static const size_t sizes[] = {100, 300000, 2 * MIB};
     for (int i = 0; i < 3; i++) {
         struct custom custom = {.fixed = (char *)(((uintptr_t)memory + step - 1) & ~(step - 1))};
-        acre_arena *arena = create(custom_options(&custom));
+        acre_arena *arena = create_with(custom_options(&custom));
         assert_null(acre_arena_malloc(arena, sizes[i]));
         assert_int_equal(custom.gives, custom.takes);
         assert_int_equal(stats_of(arena).held_bytes, 0);
@@ -436,7 +416,7 @@ static void custom_without_give_keeps_its_memory(void **state) {
     struct custom custom = {0};
     struct acre_arena_options options = custom_options(&custom);
     options.functions.give = NULL;
-    acre_arena *arena = create(options);
+    acre_arena *arena = create_with(options);
     use_custom(arena);
     size_t taken_bytes = custom.taken_bytes;
     acre_arena_release(arena);
@@ -450,7 +430,7 @@ static void limit_holds_for_custom(void **state) {
     struct custom custom = {0};
     struct acre_arena_options options = custom_options(&custom);
     options.limit_bytes = 3 * MIB;
-    acre_arena *arena = create(options);
+    acre_arena *arena = create_with(options);
     for (size_t size = 100; size < 2 * MIB; size *= 3, acre_arena_reset(arena)) {
         use_up(arena, size);
         assert_true(custom.taken_bytes <= 3 * MIB);
@@ -477,7 +457,7 @@ static void hugetlb_without_huge_pages_is_refused(void **state) {
 static void hugetlb_serves_blocks(void **state) {
     (void)state;
     if (!has_huge_pages()) SKIP_CLAUSE("no huge pages are set aside");
-    acre_arena *arena = create((struct acre_arena_options){.source = ACRE_SOURCE_HUGETLB});
+    acre_arena *arena = create_with((struct acre_arena_options){.source = ACRE_SOURCE_HUGETLB});
     void *block = acre_arena_malloc(arena, 100000);
     assert_non_null(block);
     memset(block, 1, 100000);
@@ -489,7 +469,8 @@ static void break_serves_blocks(void **state) {
     (void)state;
     size_t mapped_bytes = process_address_space_bytes();
     for (int round = 0; round < 5; round++) {
-        acre_arena *arena = create((struct acre_arena_options){.source = ACRE_SOURCE_BRK, .limit_bytes = 40 * MIB});
+        acre_arena *arena =
+            create_with((struct acre_arena_options){.source = ACRE_SOURCE_BRK, .limit_bytes = 40 * MIB});
         assert_true(use_up(arena, 50000) > 500);
         acre_arena_reset(arena);
         assert_true(use_up(arena, 100) > 50000);
@@ -503,7 +484,7 @@ static void arenas_and_the_default_one_share_the_break(void **state) {
     (void)state;
     acre_arena *arenas[4];
     void *blocks[400];
-    for (int i = 0; i < 4; i++) arenas[i] = create((struct acre_arena_options){.source = ACRE_SOURCE_BRK});
+    for (int i = 0; i < 4; i++) arenas[i] = create_with((struct acre_arena_options){.source = ACRE_SOURCE_BRK});
     for (int i = 0; i < 400; i++) {
         blocks[i] = i % 5 == 4 ? malloc(90000) : acre_arena_malloc(arenas[i % 5], 90000);
         assert_non_null(blocks[i]);
