@@ -137,9 +137,10 @@ uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
     return base;
 }
 
+/* Here and below: pages first, and then the charge, which others may take at once. */
 void acre_source_unmap(uintptr_t base, size_t size_bytes) {
-    discharge(size_bytes);
     if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
+    discharge(size_bytes);
 }
 
 uintptr_t acre_source_map_huge_pages(size_t size_bytes) {
@@ -163,8 +164,8 @@ bool acre_source_commit(uintptr_t base, size_t size_bytes) {
 }
 
 void acre_source_decommit(uintptr_t base, size_t size_bytes) {
-    discharge(size_bytes);
     if (!acre_os_decommit((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
+    discharge(size_bytes);
 }
 
 bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes, bool *whole) {

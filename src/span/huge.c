@@ -351,19 +351,22 @@ static void give_shared(struct acre_huge *huge) {
         unmap(huge);
 }
 
+/* The arena has it no more when its pages are gone, and not before: others charge their own at that time. */
 bool acre_huge_give(struct acre_huge *huge) {
     acre_lock(&huge_blocks.lock);
     bool live = acre_huge_is_live(huge);
     struct acre_supplier *supplier = live ? huge->space->supplier : NULL;
+    size_t mapped_bytes = huge->mapped_bytes;
     if (live) {
         forget_live(huge);
         huge->span.state = 0;
-        acre_quota_discharge(&supplier->quota, huge->mapped_bytes);
         if (supplier->is_shared) give_shared(huge);
     }
     acre_unlock(&huge_blocks.lock);
-    if (live && !supplier->is_shared) give_supplied(supplier, huge);
-    return live;
+    if (!live) return false;
+    if (!supplier->is_shared) give_supplied(supplier, huge);
+    acre_quota_discharge(&supplier->quota, mapped_bytes);
+    return true;
 }
 
 void acre_huge_space_empty(struct acre_huge_space *space) {
