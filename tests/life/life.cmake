@@ -91,3 +91,8 @@ acre_test_of_linked(arenas_fork_still arenas_fork life ARGS still)
 acre_test_of_linked(arenas_fork_storm arenas_fork life ARGS storm --forks 300)
 acre_test_linked(many_arenas life/many_arenas.c)
 acre_test_of_linked(many_arenas many_arenas life SOURCES auto)
+# An arena's limit, by the kernel's count of pages.
+acre_test_linked(arena_limit life/arena_limit.c)
+acre_test_of_linked(arena_limit_between arena_limit life SOURCES auto ARGS between 2000)
+acre_test_of_linked(arena_limit_reserve arena_limit life SOURCES auto ARGS reserve 2000)
+acre_test_of_linked(arena_limit_process arena_limit life SOURCES auto OPTIONS huge_cache:off ARGS process 2000)
