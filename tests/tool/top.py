@@ -96,7 +96,7 @@ def check_list(build):
     terminal = Terminal(build.acre, "top", "--delay", "0.2")
     terminal.wait_for(r"%d\s+tool_trim" % process.pid)
     terminal.type("\n")
-    terminal.wait_for(r"process \d+ \(tool_trim\)")
+    terminal.wait_for(r"process \d+ \(.*back")
     terminal.type("b")
     terminal.wait_for(r"on acre")
     terminal.type("q")
