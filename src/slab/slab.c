@@ -102,17 +102,13 @@ static void bury(struct acre_slab *slab) {
 }
 
 void acre_slab_forget(struct acre_slab *slab, bool has_extras) {
-    if (!has_extras) { /* for those that come late from the record's former slab */
-        atomic_store_explicit(acre_slab_owner(slab), ACRE_OWNER_GONE, memory_order_relaxed);
-        atomic_store_explicit(&slab->queued, 0, memory_order_relaxed);
-        bury(slab);
-        return;
-    }
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
-    if (remote != NULL && remote != slab->remote_near) acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
-    if (slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
+    if (has_extras && remote != NULL && remote != slab->remote_near)
+        acre_metadata_give(ACRE_RECORD_REMOTE_BITS, (void *)remote);
+    if (has_extras && slab->asked != NULL) acre_metadata_give(ACRE_RECORD_ASKED, slab->asked);
     atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
-    /* If it is queued, the record is another's from here on. */
+    /* If it is queued, perhaps by one that comes late from the record's former slab, the record is another's from
+     * here on. */
     if ((atomic_fetch_and(&slab->queued, ~(uint32_t)ACRE_ALIVE) & ACRE_QUEUED) == 0) bury(slab);
 }
 
