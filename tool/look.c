@@ -53,6 +53,9 @@ bool look_open(const struct look_request *request, struct target *target, struct
         target_close(target);
         return false;
     }
+    if (target->is_cut_off) {
+        complain("%s is cut off: what is missing of it counts as not there", request->words);
+    }
     return true;
 }
 

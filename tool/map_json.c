@@ -7,11 +7,14 @@
 
 static json_t *number(uint64_t value) { return json_integer((json_int_t)value); }
 
-/* What a cell is drawn as: a letter each. */
-static json_t *kinds_json(const struct cell *cells, size_t count) {
+static char kind_letter(const struct cell *cell) { return cell_letters[cell_kind_of(cell)]; }
+static char level_digit(const struct cell *cell) { return (char)('0' + cell_level(cell, MAP_LEVELS)); }
+
+/* A letter or a digit for each cell. */
+static json_t *letters_json(const struct cell *cells, size_t count, char (*letter_of)(const struct cell *cell)) {
     char *letters = malloc(count + 1);
     for (size_t i = 0; letters != NULL && i < count; i++) {
-        letters[i] = cell_letters[cell_kind_of(&cells[i])];
+        letters[i] = letter_of(&cells[i]);
     }
     json_t *text = letters == NULL ? NULL : json_stringn(letters, count);
     free(letters);
@@ -25,9 +28,10 @@ static json_t *segment_json(const struct cells *cells, const struct segment *seg
         json_array_append_new(live, number(first[i].live_bytes));
         json_array_append_new(resident, number(first[i].resident_bytes));
     }
-    return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o}", "start", number(segment->start), "end", number(segment->end),
-                     "break", (int)segment->is_break, "kinds", kinds_json(first, segment->cell_count), "live_bytes",
-                     live, "resident_bytes", resident);
+    return json_pack(
+        "{s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "start", number(segment->start), "end", number(segment->end),
+        "break", (int)segment->is_break, "kinds", letters_json(first, segment->cell_count, kind_letter), "levels",
+        letters_json(first, segment->cell_count, level_digit), "live_bytes", live, "resident_bytes", resident);
 }
 
 json_t *map_json(const struct map_view *view) {

@@ -135,30 +135,49 @@ static void say_classes(FILE *stream, const struct account *account) {
     free(classes);
 }
 
+struct shown_arena {
+    size_t number; /* in heap->arenas */
+    uint64_t resident_bytes;
+};
+
+static int by_arena_resident(const void *one, const void *other) {
+    const struct shown_arena *a = one, *b = other;
+    return (a->resident_bytes < b->resident_bytes) - (a->resident_bytes > b->resident_bytes);
+}
+
+static void say_arena(FILE *stream, const struct why_view *view, size_t number) {
+    const struct heap_arena *arena = &view->heap->arenas[number];
+    const struct account_arena *figures = &view->account->arenas[number];
+    char name[40];
+    fprintf(stream, "  %-32s %13s %11s %11s %11s\n", arena_of(view->heap, number, name),
+            human_count(figures->live_blocks).text, human_bytes(figures->live_bytes).text,
+            human_bytes(figures->resident_bytes).text,
+            arena->limit_bytes == UINT64_MAX ? "-" : human_bytes(arena->limit_bytes).text);
+}
+
 /* Only where the program made some. */
 static void say_arenas(FILE *stream, const struct why_view *view) {
     const struct heap *heap = view->heap;
-    size_t shown = 0, more = 0;
-    char name[40];
-    for (size_t i = 0; i < heap->arena_count && heap->arena_count > 2; i++) {
-        const struct heap_arena *arena = &heap->arenas[i];
-        const struct account_arena *figures = &view->account->arenas[i];
-        if (arena->record == 0 || arena->is_parked || shown == ARENAS_MOST) {
-            more += arena->record != 0 && !arena->is_parked;
-            continue;
+    struct shown_arena *shown = heap->arena_count <= 2 ? NULL : calloc(heap->arena_count, sizeof *shown);
+    size_t count = 0;
+    for (size_t i = 0; shown != NULL && i < heap->arena_count; i++) {
+        if (heap->arenas[i].record != 0 && !heap->arenas[i].is_parked) {
+            shown[count++] = (struct shown_arena){i, view->account->arenas[i].resident_bytes};
         }
-        if (shown++ == 0) {
-            fprintf(stream, "\nArenas\n  %-32s %13s %11s %11s %11s\n", "name", "live", "live bytes", "resident",
-                    "limit");
-        }
-        fprintf(stream, "  %-32s %13s %11s %11s %11s\n", arena_of(heap, i, name),
-                human_count(figures->live_blocks).text, human_bytes(figures->live_bytes).text,
-                human_bytes(figures->resident_bytes).text,
-                arena->limit_bytes == UINT64_MAX ? "-" : human_bytes(arena->limit_bytes).text);
     }
-    if (more > 0) {
-        fprintf(stream, "  and %s more\n", human_count(more).text);
+    count = count == 1 ? 0 : count;
+    if (count > 0) {
+        qsort(shown, count, sizeof *shown, by_arena_resident);
+        fprintf(stream, "\nArenas%s\n  %-32s %13s %11s %11s %11s\n", count > ARENAS_MOST ? ", the biggest" : "",
+                "name", "live", "live bytes", "resident", "limit");
     }
+    for (size_t i = 0; i < count && i < ARENAS_MOST; i++) {
+        say_arena(stream, view, shown[i].number);
+    }
+    if (count > ARENAS_MOST) {
+        fprintf(stream, "  and %s more\n", human_count(count - ARENAS_MOST).text);
+    }
+    free(shown);
 }
 
 void why_advice(const struct why_view *view, char advice[512]) {
@@ -178,11 +197,10 @@ void why_advice(const struct why_view *view, char advice[512]) {
             "do not; give the long-lived ones an arena of their own (acre_arena_create).",
             human_bytes(bytes[BUCKET_PARTLY]).text);
     } else if (free_bytes > all_bytes / 4) {
-        snprintf(
-            advice, 512,
-            "%s are free and go back by themselves a little later; acre trim gives them back at once, and a "
-            "lower decay_ms sooner.",
-            human_bytes(free_bytes).text);
+        snprintf(advice, 512,
+                 "%s are free and go back by themselves a little later; acre trim gives them back at once, and a "
+                 "lower decay_ms sooner.",
+                 human_bytes(free_bytes).text);
     } else if (bytes[BUCKET_FRESH] > all_bytes / 4) {
         snprintf(advice, 512,
                  "%s lie behind huge pages and were not handed out yet: thp:never does without huge pages.",

@@ -40,23 +40,23 @@ static void add_page(const struct page *page, void *context) {
     struct making *making = context;
     struct account *account = making->account;
     struct account_mapping *mapping = mapping_of(making, page->address);
-    uint64_t page_bytes = making->heap->target->page_bytes, bytes[BUCKETS];
-    account->swapped_bytes += page->state == PAGE_SWAPPED ? page_bytes : 0;
+    uint64_t all_bytes = page->count * making->heap->target->page_bytes, bytes[BUCKETS];
     if (mapping == NULL) {
-        return; /* unmapped since the mappings were read */
+        return;
     }
-    mapping->acre_bytes += page_bytes;
+    account->swapped_bytes += page->state == PAGE_SWAPPED ? all_bytes : 0;
+    mapping->acre_bytes += all_bytes;
     if (!page->is_resident) {
         return;
     }
     page_split(making->heap, page, bytes);
     for (int i = 0; i < BUCKETS; i++) {
-        mapping->bytes[i] += bytes[i];
-        account->bytes[i] += bytes[i];
+        mapping->bytes[i] += page->count * bytes[i];
+        account->bytes[i] += page->count * bytes[i];
     }
-    making->piece_resident_bytes += page_bytes;
+    making->piece_resident_bytes += all_bytes;
     if (page->live == 0 && page->piece->kind != PIECE_METADATA) {
-        account->trim_bytes += page_bytes;
+        account->trim_bytes += all_bytes;
     }
 }
 

@@ -2,17 +2,17 @@
 
 #include <string.h>
 
-enum { BITS_WORDS_MOST = 64, REMOTE_LIST_MOST = 4096 };
+enum { BITS_WORDS_MOST = 64 };
 
 /* What a slab's record says, as far as it can be. */
 struct slab {
     struct record record;
     uint64_t base, span_bytes, fresh_bytes, end_bytes, unit_bytes, stride, block_bytes, words, total;
     bool is_mixed;
-    uint64_t begins_at;   /* of a mixed one: where its second bitmap lies in the record */
-    struct record remote; /* bits by number, or no data */
-    uint64_t remote_list;
-    size_t ready_at, ready_end; /* in heap->ready: those that may lie in it */
+    uint64_t begins_at;               /* of a mixed one: where its second bitmap lies in the record */
+    struct record remote;             /* bits by number, or no data */
+    uint64_t listed[BITS_WORDS_MOST]; /* bits by number: freed by others when there was no memory for `remote` */
+    size_t ready_at, ready_end;       /* in heap->ready: those that may lie in it and were not passed yet */
 };
 
 static uint64_t number_of(const struct heap *heap, struct record record, int field) {
@@ -36,7 +36,23 @@ static void find_ready(const struct heap *heap, struct slab *slab) {
     }
 }
 
-static bool read_slab(const struct heap *heap, uint64_t base, uint32_t pages, struct slab *slab) {
+/* Blocks that were freed by others when there was no memory for their bits hang together by their first words. Few
+ * are, ever; and none twice. */
+static void read_remote_list(struct heap *heap, struct slab *slab) {
+    uint64_t at = number_of(heap, slab->record, ACRE_FIELD_SLAB_REMOTE_LIST);
+    while (at >= slab->base && at < slab->base + slab->fresh_bytes) {
+        uint64_t number = (at - slab->base) / slab->block_bytes, bit = UINT64_C(1) << number % 64;
+        if (slab->listed[number / 64] & bit) {
+            return;
+        }
+        slab->listed[number / 64] |= bit;
+        if (target_read(heap->target, at, &at, sizeof at) != sizeof at) {
+            return;
+        }
+    }
+}
+
+static bool read_slab(struct heap *heap, uint64_t base, uint32_t pages, struct slab *slab) {
     uint64_t address, bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
     struct record record = heap_span_of(heap, base, &address);
     uint64_t kind = number_of(heap, record, ACRE_FIELD_SPAN_KIND);
@@ -50,20 +66,21 @@ static bool read_slab(const struct heap *heap, uint64_t base, uint32_t pages, st
                       .stride = number_of(heap, record, ACRE_FIELD_SLAB_STRIDE),
                       .words = number_of(heap, record, ACRE_FIELD_SLAB_WORDS),
                       .total = number_of(heap, record, ACRE_FIELD_SLAB_TOTAL),
-                      .is_mixed = kind == HEAP_SPAN_SMALL && number_of(heap, record, ACRE_FIELD_SPAN_CLASS) == 0,
-                      .remote_list = number_of(heap, record, ACRE_FIELD_SLAB_REMOTE_LIST)};
+                      .is_mixed = kind == HEAP_SPAN_SMALL && number_of(heap, record, ACRE_FIELD_SPAN_CLASS) == 0};
     slab->block_bytes = slab->unit_bytes * slab->stride;
     slab->begins_at = bits_at + slab->words * 8 + heap->format.number[ACRE_NUMBER_HOLES_BYTES];
     uint64_t needed_bytes = slab->begins_at + (slab->is_mixed ? slab->words * 8 : 0);
     if ((kind != HEAP_SPAN_SMALL && kind != HEAP_SPAN_MEDIUM) || slab->base != base || pages > SLAB_PAGES_MOST ||
-        slab->unit_bytes < 8 || slab->stride == 0 || slab->words == 0 || slab->words > BITS_WORDS_MOST ||
-        slab->end_bytes > slab->span_bytes || slab->fresh_bytes > slab->end_bytes || record.bytes < needed_bytes ||
+        slab->unit_bytes < 8 || slab->stride == 0 || (slab->is_mixed && slab->stride != 1) || slab->words == 0 ||
+        slab->words > BITS_WORDS_MOST || slab->end_bytes > slab->span_bytes ||
+        slab->fresh_bytes > slab->end_bytes || record.bytes < needed_bytes ||
         slab->end_bytes / slab->unit_bytes > slab->words * 64) {
         return false;
     }
     uint64_t remote = number_of(heap, record, ACRE_FIELD_SLAB_REMOTE);
     slab->remote = remote == 0 ? (struct record){NULL, 0} : snapshot_at(&heap->snapshot, remote);
     find_ready(heap, slab);
+    read_remote_list(heap, slab);
     return true;
 }
 
@@ -71,13 +88,12 @@ static bool bit_of(struct record record, uint64_t offset, uint64_t bit) {
     return record_u64(record, offset + bit / 64 * 8) >> bit % 64 & 1;
 }
 
-static bool is_ready(const struct heap *heap, const struct slab *slab, uint64_t block) {
-    for (size_t i = slab->ready_at; i < slab->ready_end; i++) {
-        if (block >= heap->ready[i].start && block < heap->ready[i].end) {
-            return true;
-        }
+/* Blocks come in the order of their addresses. */
+static bool is_ready(const struct heap *heap, struct slab *slab, uint64_t block) {
+    while (slab->ready_at < slab->ready_end && heap->ready[slab->ready_at].end <= block) {
+        slab->ready_at++;
     }
-    return false;
+    return slab->ready_at < slab->ready_end && heap->ready[slab->ready_at].start <= block;
 }
 
 /* Where the block behind this one begins. */
@@ -92,26 +108,10 @@ static uint64_t next_of(const struct slab *slab, uint64_t number) {
     return next;
 }
 
-/* Blocks that were freed by others when there was no memory for their bits hang together by their first words. Few
- * are, ever. */
-static bool is_on_remote_list(struct heap *heap, const struct slab *slab, uint64_t block) {
-    uint64_t at = slab->remote_list;
-    for (unsigned steps = 0; at != 0 && steps < REMOTE_LIST_MOST; steps++) {
-        if (at == block) {
-            return true;
-        }
-        if (at < slab->base || at >= slab->base + slab->span_bytes ||
-            target_read(heap->target, at, &at, sizeof at) != sizeof at) {
-            return false;
-        }
-    }
-    return false;
-}
-
 enum block_state { BLOCK_FREE, BLOCK_READY, BLOCK_LIVE };
 
-static enum block_state state_of(struct heap *heap, const struct slab *slab, uint64_t number, uint64_t block) {
-    if (slab->ready_at < slab->ready_end && is_ready(heap, slab, block)) {
+static enum block_state state_of(const struct heap *heap, struct slab *slab, uint64_t number, uint64_t block) {
+    if (is_ready(heap, slab, block)) {
         return BLOCK_READY;
     }
     uint64_t bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
@@ -121,7 +121,7 @@ static enum block_state state_of(struct heap *heap, const struct slab *slab, uin
     if (slab->remote.data != NULL && bit_of(slab->remote, 0, number)) {
         return BLOCK_FREE;
     }
-    return slab->remote_list != 0 && is_on_remote_list(heap, slab, block) ? BLOCK_FREE : BLOCK_LIVE;
+    return slab->listed[number / 64] >> number % 64 & 1 ? BLOCK_FREE : BLOCK_LIVE;
 }
 
 static void add_bytes(const struct heap *heap, const struct slab *slab, uint64_t block, uint64_t size_bytes,
@@ -135,7 +135,7 @@ static void add_bytes(const struct heap *heap, const struct slab *slab, uint64_t
     }
 }
 
-/* Blocks of one size, of which no thread holds any ready and none is on a list: most slabs. The bits tell all. */
+/* Blocks of one size, of which no thread holds any ready: most slabs. The bits tell all. */
 static void count_plainly(const struct heap *heap, const struct slab *slab, struct slab_pages *found) {
     uint64_t not_live[BITS_WORDS_MOST] = {0}, end = slab->fresh_bytes / slab->block_bytes;
     uint64_t bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
@@ -146,6 +146,7 @@ static void count_plainly(const struct heap *heap, const struct slab *slab, stru
     uint64_t offset = 0, page_bytes = UINT64_C(1) << shift;
     for (uint64_t number = 0, bit = 0; number < end; number++, bit += slab->stride, offset += slab->block_bytes) {
         if ((not_live[bit / 64] >> bit % 64 & 1) ||
+            (slab->listed[number / 64] >> number % 64 & 1) ||
             (slab->remote.data != NULL && bit_of(slab->remote, 0, number))) {
             continue;
         }
@@ -180,7 +181,7 @@ bool blocks_of_slab(struct heap *heap, uint64_t base, uint32_t pages, struct sla
     found->block_bytes = slab.is_mixed ? 0 : slab.block_bytes;
     found->depot = number_of(heap, slab.record, ACRE_FIELD_SLAB_DEPOT);
     found->touched = touched_pages(heap, &slab);
-    if (!slab.is_mixed && slab.ready_at == slab.ready_end && slab.remote_list == 0) {
+    if (!slab.is_mixed && slab.ready_at == slab.ready_end) {
         count_plainly(heap, &slab, found);
         return true;
     }

@@ -8,12 +8,24 @@ const char cell_letters[CELL_KINDS + 1] = "Lsmfo. ";
 const char *const cell_names[CELL_KINDS] = {"live blocks", "thread stock",  "metadata", "free, in memory",
                                             "not acre's",  "not in memory", "nothing"};
 
-/* More cells than anybody can use. */
-#define CELLS_MOST ((size_t)1 << 26)
+/* More cells than anybody can use; of a mapping that would have so many, only what is near acre's is drawn:
+ * somebody may have mapped far more than there is memory. */
+#define CELLS_MOST ((size_t)1 << 24)
+#define MAPPING_CELLS_MOST ((size_t)1 << 20)
+#define NEAR_CELLS 64
+
+/* What of acre's lies in one mapping, in a row. */
+struct range {
+    uint64_t start, end;
+    const struct mapping *mapping;
+};
 
 struct making {
     struct cells *cells;
     struct heap *heap;
+    struct range *ranges;
+    size_t range_count, range_room;
+    uint64_t acre_bytes;
     const struct segment *segment; /* of the last page */
 };
 
@@ -22,60 +34,82 @@ static int by_start(const void *one, const void *other) {
     return (a->start > b->start) - (a->start < b->start);
 }
 
-static bool add_segment(struct cells *cells, size_t *room, const struct mapping *mapping) {
-    if (cells->segment_count == *room) {
-        size_t more = *room * 2 + 64;
-        struct segment *moved = realloc(cells->segments, more * sizeof *moved);
+static bool add_range(struct making *making, const struct range *range) {
+    struct range *last = making->range_count == 0 ? NULL : &making->ranges[making->range_count - 1];
+    if (last != NULL && last->mapping == range->mapping && last->end == range->start) {
+        last->end = range->end;
+        return true;
+    }
+    if (making->range_count == making->range_room) {
+        size_t more = making->range_room * 2 + 64;
+        struct range *moved = realloc(making->ranges, more * sizeof *moved);
         if (moved == NULL) {
             return false;
         }
-        cells->segments = moved;
-        *room = more;
+        making->ranges = moved;
+        making->range_room = more;
     }
-    cells->segments[cells->segment_count++] = (struct segment){.start = mapping->start, .end = mapping->end};
+    making->ranges[making->range_count++] = *range;
     return true;
 }
 
-struct noting {
-    struct making *making;
-    const struct mapping *last;
-    size_t room;
-    uint64_t acre_bytes;
-    bool out_of_memory;
-};
-
-/* The mappings in which something of acre's lies. */
-static void note_range(struct noting *noting, uint64_t start, uint64_t end) {
-    const struct target *target = noting->making->heap->target;
-    noting->acre_bytes += end - start;
+/* What of it is mapped. */
+static bool note_range(struct making *making, uint64_t start, uint64_t end) {
+    const struct target *target = making->heap->target;
     while (start < end) {
-        const struct mapping *mapping = target_mapping_of(target, start);
-        if (mapping == NULL) {
-            return;
+        const struct mapping *mapping = target_mapping_from(target, start);
+        if (mapping == NULL || mapping->start >= end) {
+            return true;
         }
-        if (mapping != noting->last) {
-            noting->last = mapping;
-            noting->out_of_memory |= !add_segment(noting->making->cells, &noting->room, mapping);
+        start = mapping->start > start ? mapping->start : start;
+        struct range range = {start, mapping->end < end ? mapping->end : end, mapping};
+        making->acre_bytes += range.end - range.start;
+        if (!add_range(making, &range)) {
+            return false;
         }
-        start = mapping->end;
+        start = range.end;
     }
+    return true;
 }
 
-static void note_spans(struct noting *noting) {
-    const struct heap *heap = noting->making->heap;
-    for (size_t i = 0; i < heap->chunk_count; i++) {
+static bool note_spans(struct making *making) {
+    const struct heap *heap = making->heap;
+    bool fine = true;
+    for (size_t i = 0; fine && i < heap->chunk_count; i++) {
         const struct heap_chunk *chunk = &heap->chunks[i];
-        note_range(noting, chunk->base, chunk->base + ((uint64_t)chunk->pages << heap->page_shift));
+        fine = note_range(making, chunk->base, chunk->base + ((uint64_t)chunk->pages << heap->page_shift));
     }
-    for (size_t i = 0; i < heap->huge_count; i++) {
-        note_range(noting, heap->huge[i].base, heap->huge[i].base + heap->huge[i].mapped_bytes);
+    for (size_t i = 0; fine && i < heap->huge_count; i++) {
+        fine = note_range(making, heap->huge[i].base, heap->huge[i].base + heap->huge[i].mapped_bytes);
     }
-    for (size_t i = 0; i < heap->snapshot.count; i++) {
+    for (size_t i = 0; fine && i < heap->snapshot.count; i++) {
         const struct copy *copy = &heap->snapshot.copies[i];
-        if (copy->bytes >= heap->target->page_bytes) {
-            note_range(noting, copy->start, copy->start + copy->bytes);
-        }
+        fine = copy->bytes < heap->target->page_bytes || note_range(making, copy->start, copy->start + copy->bytes);
     }
+    if (fine && heap->format.is_own_module) {
+        fine = note_range(making, heap->format.data_start, heap->format.data_end);
+    }
+    return fine;
+}
+
+/* A segment for each range: its mapping, or what of that is near. */
+static bool add_segments(struct making *making, uint64_t cell_bytes) {
+    struct cells *cells = making->cells;
+    uint64_t near_bytes = cell_bytes * NEAR_CELLS;
+    cells->segments = calloc(making->range_count + 1, sizeof *cells->segments);
+    for (size_t i = 0; cells->segments != NULL && i < making->range_count; i++) {
+        const struct range *range = &making->ranges[i];
+        uint64_t start = range->mapping->start, end = range->mapping->end;
+        if ((end - start) / cell_bytes > MAPPING_CELLS_MOST) {
+            start = range->start - start > near_bytes ? range->start - near_bytes : start;
+            end = end - range->end > near_bytes ? range->end + near_bytes : end;
+        }
+        cells->segments[cells->segment_count++] = (struct segment){.start = start, .end = end};
+    }
+    if (cells->segment_count > 0) {
+        qsort(cells->segments, cells->segment_count, sizeof cells->segments[0], by_start);
+    }
+    return cells->segments != NULL;
 }
 
 /* Segments with little between them are one. */
@@ -95,23 +129,20 @@ static void join_segments(struct cells *cells, uint64_t least_gap_bytes) {
 
 static bool make_segments(struct making *making, uint64_t cell_bytes, size_t wanted) {
     struct cells *cells = making->cells;
-    uint64_t page_bytes = making->heap->target->page_bytes;
-    struct noting noting = {.making = making};
-    note_spans(&noting);
-    if (noting.out_of_memory) {
+    if (!note_spans(making)) {
         return false;
     }
-    if (cells->segment_count > 0) {
-        qsort(cells->segments, cells->segment_count, sizeof cells->segments[0], by_start);
-    }
     if (cell_bytes == 0) {
-        cell_bytes = page_bytes;
-        while (noting.acre_bytes / cell_bytes > wanted) {
+        cell_bytes = making->heap->target->page_bytes;
+        while (making->acre_bytes / cell_bytes > wanted) {
             cell_bytes *= 2;
         }
     }
     cells->cell_bytes = cell_bytes;
-    join_segments(cells, cell_bytes * 64);
+    if (!add_segments(making, cell_bytes)) {
+        return false;
+    }
+    join_segments(cells, cell_bytes * NEAR_CELLS);
     for (size_t i = 0; i < cells->segment_count; i++) {
         struct segment *segment = &cells->segments[i];
         segment->is_break = making->heap->break_start != 0 && segment->start <= making->heap->break_start &&
@@ -128,7 +159,8 @@ static bool make_segments(struct making *making, uint64_t cell_bytes, size_t wan
     return cells->cells != NULL;
 }
 
-static struct cell *cell_of(struct making *making, uint64_t address) {
+/* The segment that the address lies in, or the first one behind it; NULL: there is none. */
+static const struct segment *segment_from(struct making *making, uint64_t address) {
     const struct cells *cells = making->cells;
     const struct segment *segment = making->segment;
     if (segment == NULL || address < segment->start || address >= segment->end) {
@@ -141,29 +173,46 @@ static struct cell *cell_of(struct making *making, uint64_t address) {
                 high = middle;
             }
         }
-        if (low == cells->segment_count || cells->segments[low].start > address) {
-            return NULL;
-        }
-        making->segment = segment = &cells->segments[low];
+        making->segment = segment = low == cells->segment_count ? NULL : &cells->segments[low];
     }
+    return segment;
+}
+
+static struct cell *cell_of(const struct cells *cells, const struct segment *segment, uint64_t address) {
     return &cells->cells[segment->first_cell + (address - segment->start) / cells->cell_bytes];
 }
 
+/* So many pages, all in that cell. */
+static void add_pages(const struct making *making, struct cell *cell, const struct page *page, uint64_t count) {
+    uint64_t bytes = count * making->heap->target->page_bytes;
+    cell->acre_bytes += bytes;
+    cell->live_bytes += count * page->live;
+    cell->ready_bytes += count * page->ready;
+    cell->metadata_bytes += page->piece->kind == PIECE_METADATA && page->is_resident ? bytes : 0;
+    cell->resident_bytes += page->is_resident ? bytes : 0;
+}
+
+/* A page that is larger than a cell counts in its first one. */
 static void add_page(const struct page *page, void *context) {
     struct making *making = context;
-    uint64_t page_bytes = making->heap->target->page_bytes;
-    struct cell *cell = cell_of(making, page->address);
-    if (cell != NULL) {
-        cell->acre_bytes += page_bytes;
-        cell->live_bytes += page->live;
-        cell->ready_bytes += page->ready;
-        cell->metadata_bytes += page->piece->kind == PIECE_METADATA && page->is_resident ? page_bytes : 0;
-        cell->resident_bytes += page->is_resident ? page_bytes : 0;
+    uint64_t page_bytes = making->heap->target->page_bytes, cell_bytes = making->cells->cell_bytes;
+    uint64_t end = page->address + page->count * page_bytes;
+    for (uint64_t at = page->address; at < end;) {
+        const struct segment *segment = segment_from(making, at);
+        if (segment == NULL || segment->start >= end) {
+            return;
+        }
+        at = segment->start > at ? segment->start : at;
+        uint64_t cell_end = (at / cell_bytes + 1) * cell_bytes, left = (end - at + page_bytes - 1) / page_bytes;
+        uint64_t count = cell_end > at + page_bytes ? (cell_end - at) / page_bytes : 1;
+        count = count < left ? count : left;
+        add_pages(making, cell_of(making->cells, segment, at), page, count);
+        at += count * page_bytes;
     }
 }
 
 /* What is in memory there and not acre's. */
-static void add_others(struct making *making) {
+static void add_others(const struct making *making) {
     enum { WINDOW_PAGES = 65536 };
     static uint8_t states[WINDOW_PAGES];
     struct target *target = making->heap->target;
@@ -178,10 +227,8 @@ static void add_others(struct making *making) {
                 return;
             }
             for (uint64_t page = 0; page < pages; page++) {
-                struct cell *cell =
-                    states[page] == PAGE_ANONYMOUS ? cell_of(making, at + page * target->page_bytes) : NULL;
-                if (cell != NULL) {
-                    cell->other_bytes += target->page_bytes;
+                if (states[page] == PAGE_ANONYMOUS) {
+                    cell_of(cells, segment, at + page * target->page_bytes)->other_bytes += target->page_bytes;
                 }
             }
         }
@@ -196,7 +243,9 @@ static void add_others(struct making *making) {
 bool cells_make(struct cells *cells, struct heap *heap, uint64_t cell_bytes, size_t wanted) {
     struct making making = {.cells = cells, .heap = heap};
     *cells = (struct cells){.cell_bytes = cell_bytes};
-    if (!make_segments(&making, cell_bytes, wanted) || !pages_each(heap, add_page, NULL, &making)) {
+    bool made = make_segments(&making, cell_bytes, wanted) && pages_each(heap, add_page, NULL, &making);
+    free(making.ranges);
+    if (!made) {
         complain("out of memory: more cells than can be drawn; larger ones (--cell) are fewer");
         cells_free(cells);
         return false;

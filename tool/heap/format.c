@@ -52,6 +52,31 @@ struct record record_part(struct record record, uint64_t offset) {
     return (struct record){record.data + offset, record.bytes - (size_t)offset};
 }
 
+static bool has_room(const struct heap_format *format, int record, int field, uint64_t bytes) {
+    return format->field[field].offset + bytes <= format->number[record];
+}
+
+/* Whether parts lie in the records that they are parts of. */
+static bool has_room_for_all(const struct heap_format *format) {
+    const uint64_t *number = format->number, classes = number[ACRE_NUMBER_CLASSES];
+    return has_room(format, ACRE_NUMBER_CHUNK_BYTES, ACRE_FIELD_CHUNK_PAGE,
+                    format->field[ACRE_FIELD_CHUNK_PAGE].bytes) &&
+           has_room(format, ACRE_NUMBER_ARENA_BYTES, ACRE_FIELD_ARENA_NODE, 16) &&
+           has_room(format, ACRE_NUMBER_HUGE_BYTES, ACRE_FIELD_HUGE_HIGH, 8) &&
+           has_room(format, ACRE_NUMBER_HEAP_BYTES, ACRE_FIELD_HEAP_CURSOR,
+                    classes * number[ACRE_NUMBER_CURSOR_BYTES]) &&
+           has_room(format, ACRE_NUMBER_HEAP_BYTES, ACRE_FIELD_HEAP_RECENT,
+                    classes * number[ACRE_NUMBER_RECENT_BYTES]) &&
+           has_room(format, ACRE_NUMBER_HEAP_BYTES, ACRE_FIELD_HEAP_READY,
+                    classes * number[ACRE_NUMBER_READY_MOST] * 2) &&
+           has_room(format, ACRE_NUMBER_CURSOR_BYTES, ACRE_FIELD_CURSOR_BOTTOM, 4) &&
+           has_room(format, ACRE_NUMBER_RECENT_BYTES, ACRE_FIELD_RECENT_TOP, 8) &&
+           has_room(format, ACRE_NUMBER_RECENT_ENTRY_BYTES, ACRE_FIELD_RECENT_ENTRY_BLOCK, 8) &&
+           has_room(format, ACRE_NUMBER_THREAD_BYTES, ACRE_FIELD_THREAD_HEAP, number[ACRE_NUMBER_HEAP_BYTES]) &&
+           has_room(format, ACRE_NUMBER_THREAD_BYTES, ACRE_FIELD_THREAD_OUTBOX,
+                    number[ACRE_NUMBER_OUTBOX_SLOTS] * number[ACRE_NUMBER_OUTBOX_SLOT_BYTES]);
+}
+
 /* Whether what is said there can be; all else is checked where it is used. */
 static bool is_possible(const struct heap_format *format) {
     const uint64_t *number = format->number;
@@ -69,7 +94,7 @@ static bool is_possible(const struct heap_format *format) {
            number[ACRE_NUMBER_GRANULE_SHIFT] >= 12 && number[ACRE_NUMBER_GRANULE_SHIFT] <= 21 &&
            number[ACRE_NUMBER_LEAF_SHIFT] > number[ACRE_NUMBER_GRANULE_SHIFT] &&
            number[ACRE_NUMBER_CLASSES] <= 256 && number[ACRE_NUMBER_SMALL_CLASSES] <= number[ACRE_NUMBER_CLASSES] &&
-           (number[ACRE_NUMBER_ALIGNMENT] & (number[ACRE_NUMBER_ALIGNMENT] - 1)) == 0;
+           (number[ACRE_NUMBER_ALIGNMENT] & (number[ACRE_NUMBER_ALIGNMENT] - 1)) == 0 && has_room_for_all(format);
 }
 
 /* One of the description's three tables; of a longer one, from a later minor version, what is known here. */
@@ -196,7 +221,9 @@ static void complain_of(const struct search *search) {
     } else {
         snprintf(what, sizeof what, "process %ld (%.64s)", (long)target->pid, target->name);
     }
-    if (search->version != 0) {
+    if (target->is_cut_off) {
+        complain("the core is cut off, and what there is of it does not lead to acre's records");
+    } else if (search->version != 0) {
         complain("%s is on an acre whose heap has format %u; this command reads %u: use the acre command of that "
                  "library's version",
                  what, search->version, ACRE_DESCRIPTION_VERSION);

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of lists and trees that may change while they are read: more than any heap has. */
-#define STEPS_MOST 1000000u
 #define AGAIN_MOST 8
 
 static uint64_t number_of(const struct heap *heap, struct record record, int field) {
@@ -34,13 +32,14 @@ static void describe_arena(struct heap *heap, uint64_t address, struct record re
 }
 
 /* The addresses of the nodes of a list, from its head on; false when there is no memory. A list that is damaged,
- * or changes meanwhile, ends where it leads out of acre's records. */
-static bool read_list(const struct heap *heap, uint64_t head, uint64_t **nodes, size_t *count) {
-    size_t room = 0;
+ * or changes meanwhile, ends where it leads out of acre's records, or is longer than there can be records. */
+static bool read_list(const struct heap *heap, uint64_t head, uint64_t record_bytes, uint64_t **nodes,
+                      size_t *count) {
+    size_t room = 0, most = snapshot_most(&heap->snapshot, record_bytes);
     *nodes = NULL;
     *count = 0;
     uint64_t node = record_u64(snapshot_at(&heap->snapshot, head), 0);
-    while (node != 0 && node != head && *count < STEPS_MOST) {
+    while (node != 0 && node != head && *count < most) {
         struct record record = snapshot_at(&heap->snapshot, node);
         if (record.bytes < 8) {
             break;
@@ -64,7 +63,7 @@ static bool read_arenas(struct heap *heap) {
     const struct heap_format *format = &heap->format;
     uint64_t *nodes, default_arena = format->root[ACRE_ROOT_DEFAULT_ARENA];
     size_t count, bytes = (size_t)format->number[ACRE_NUMBER_ARENA_BYTES];
-    if (!read_list(heap, format->root[ACRE_ROOT_ARENAS], &nodes, &count)) {
+    if (!read_list(heap, format->root[ACRE_ROOT_ARENAS], bytes, &nodes, &count)) {
         return false;
     }
     heap->arenas = calloc(count + 2, sizeof *heap->arenas);
@@ -274,9 +273,10 @@ static bool read_vacant(struct heap *heap, int root) {
     uint64_t waiting[DEPTH_MOST];
     size_t depth = 0, room = heap->huge_count;
     size_t bytes = (size_t)heap->format.number[ACRE_NUMBER_HUGE_BYTES];
+    size_t most = snapshot_most(&heap->snapshot, bytes);
     waiting[depth++] =
         record_number(&heap->format, snapshot_at(&heap->snapshot, heap->format.root[root]), ACRE_FIELD_VACANT_ROOT);
-    for (unsigned steps = 0; depth > 0 && steps < STEPS_MOST; steps++) {
+    for (size_t steps = 0; depth > 0 && steps <= most; steps++) {
         uint64_t address = waiting[--depth];
         struct record record =
             address == 0 ? (struct record){NULL, 0} : snapshot_record(&heap->snapshot, address, bytes);

@@ -46,8 +46,9 @@ struct heap {
     size_t chunk_count;
     struct heap_huge *huge; /* by base */
     size_t huge_count;
-    struct heap_range *ready; /* by start */
+    struct heap_range *ready; /* by start; none reaches into the next */
     size_t ready_count, ready_room;
+    size_t heaps_read; /* heaps of threads */
     uint64_t *threads; /* thread pointers of threads that use acre */
     size_t thread_count;
     uint64_t break_start, break_now, break_peak; /* addresses; 0: never looked at */

@@ -34,7 +34,19 @@ static bool parse_head(const char *line, struct mapping *mapping) {
     return mapping->name != NULL;
 }
 
+/* The kernel writes a piece at a time. A mapping that grows meanwhile comes once more, and what was said of it
+ * before holds no longer. */
+static void drop_earlier(struct mapping *mappings, size_t *count, const struct mapping *mapping) {
+    while (*count > 0 && mappings[*count - 1].start >= mapping->start) {
+        free(mappings[--*count].name);
+    }
+    if (*count > 0 && mappings[*count - 1].end > mapping->start) {
+        mappings[*count - 1].end = mapping->start;
+    }
+}
+
 static bool add(struct mapping **mappings, size_t *count, size_t *room, const struct mapping *mapping) {
+    drop_earlier(*mappings, count, mapping);
     if (*count == *room) {
         size_t more = *room == 0 ? 64 : *room * 2;
         struct mapping *moved = realloc(*mappings, more * sizeof *moved);
@@ -68,8 +80,7 @@ bool mappings_parse(const char *path, struct mapping **mappings, size_t *count) 
     while (fine && getline(&line, &line_room, stream) > 0) {
         struct mapping mapping;
         if (parse_head(line, &mapping)) {
-            fine = (*count == 0 || (*mappings)[*count - 1].end <= mapping.start) &&
-                   add(mappings, count, &room, &mapping);
+            fine = add(mappings, count, &room, &mapping);
             if (!fine) {
                 free(mapping.name);
             }

@@ -23,14 +23,19 @@ struct walk {
     visit_page *visit_page;
     visit_piece *visit_piece;
     void *context;
+    const struct mapping *mapping;     /* of the last page, or the one behind it */
     uint64_t window_start, window_end; /* of which the states are known */
     uint8_t states[WINDOW_PAGES];
 };
 
-/* What is behind a page. Pages come in the order of their addresses, mostly close to each other; `end` is how far
- * acre's go on. */
-static enum page_state state_of(struct walk *walk, uint64_t address, uint64_t end) {
+/* What is behind a page, and in *alike how many from it on it is known to be behind, up to `count`. Pages come in
+ * the order of their addresses, mostly close to each other; `end` is how far acre's go on. */
+static enum page_state state_of(struct walk *walk, uint64_t address, size_t count, uint64_t end, size_t *alike) {
     uint64_t page_bytes = walk->heap->target->page_bytes;
+    if (walk->heap->target->is_core) {
+        *alike = count;
+        return PAGE_UNKNOWN;
+    }
     if (address < walk->window_start || address >= walk->window_end) {
         uint64_t pages = (end - address) / page_bytes;
         pages = pages < WINDOW_PAGES ? pages : WINDOW_PAGES;
@@ -38,27 +43,62 @@ static enum page_state state_of(struct walk *walk, uint64_t address, uint64_t en
         walk->window_end = address + pages * page_bytes;
         target_pages(walk->heap->target, address, (size_t)pages, walk->states);
     }
-    return walk->states[(address - walk->window_start) / page_bytes];
+    size_t first = (size_t)((address - walk->window_start) / page_bytes), at = first + 1;
+    size_t known = (size_t)((walk->window_end - walk->window_start) / page_bytes);
+    known = known < first + count ? known : first + count;
+    while (at < known && walk->states[at] == walk->states[first]) {
+        at++;
+    }
+    *alike = at - first;
+    return walk->states[first];
 }
 
-static void give_page(struct walk *walk, struct page *page, uint64_t end) {
-    page->state = state_of(walk, page->address, end);
-    page->is_resident = page->state == PAGE_ANONYMOUS || (page->state == PAGE_UNKNOWN && page->is_touched);
-    walk->visit_page(page, walk->context);
+/* The mapping that the address lies in, or the first one behind it; NULL: there is none. */
+static const struct mapping *mapping_from(struct walk *walk, uint64_t address) {
+    const struct mapping *mapping = walk->mapping;
+    if (mapping == NULL || address < mapping->start || address >= mapping->end) {
+        walk->mapping = mapping = target_mapping_from(walk->heap->target, address);
+    }
+    return mapping;
 }
 
-/* All pages of a piece that is the same from its beginning to its end. */
+/* `count` pages from that one on, of which acre's books say the same. Those that are not mapped are left out: they
+ * were unmapped since the mappings were read, or the books are damaged. */
+static void give_pages(struct walk *walk, struct page page, size_t count, uint64_t end) {
+    uint64_t page_bytes = walk->heap->target->page_bytes, pages_end = page.address + count * page_bytes;
+    while (page.address < pages_end) {
+        const struct mapping *mapping = mapping_from(walk, page.address);
+        if (mapping == NULL || mapping->start >= pages_end) {
+            return;
+        }
+        if (mapping->start > page.address) {
+            page.address = (mapping->start + page_bytes - 1) / page_bytes * page_bytes;
+            continue;
+        }
+        uint64_t part_end = mapping->end < pages_end ? mapping->end : pages_end;
+        size_t part = (size_t)((part_end - page.address + page_bytes - 1) / page_bytes);
+        page.state = state_of(walk, page.address, part, end, &page.count);
+        page.is_resident = page.state == PAGE_ANONYMOUS || (page.state == PAGE_UNKNOWN && page.is_touched);
+        walk->visit_page(&page, walk->context);
+        page.address += page.count * page_bytes;
+    }
+}
+
+/* All pages of a piece that has its live bytes, if any, at its beginning. */
 static void give_plain(struct walk *walk, struct piece *piece, uint64_t live_bytes, bool is_touched, uint64_t end) {
     uint64_t page_bytes = walk->heap->target->page_bytes;
-    for (size_t i = 0; i < piece->pages; i++) {
-        uint64_t before_bytes = i * page_bytes;
-        uint64_t live = live_bytes <= before_bytes ? 0 : live_bytes - before_bytes;
-        struct page page = {.address = piece->base + before_bytes,
-                            .is_touched = is_touched,
-                            .live = (uint32_t)(live < page_bytes ? live : page_bytes),
-                            .piece = piece};
-        give_page(walk, &page, end);
-    }
+    size_t live_pages = (size_t)(live_bytes / page_bytes), rest = live_bytes % page_bytes > 0;
+    struct page page = {
+        .address = piece->base, .is_touched = is_touched, .live = (uint32_t)page_bytes, .piece = piece};
+    live_pages = live_pages < piece->pages ? live_pages : piece->pages;
+    rest = live_pages < piece->pages ? rest : 0;
+    give_pages(walk, page, live_pages, end);
+    page.address += live_pages * page_bytes;
+    page.live = (uint32_t)(live_bytes % page_bytes);
+    give_pages(walk, page, rest, end);
+    page.address += rest * page_bytes;
+    page.live = 0;
+    give_pages(walk, page, piece->pages - live_pages - rest, end);
     if (walk->visit_piece != NULL) {
         walk->visit_piece(piece, walk->context);
     }
@@ -73,7 +113,7 @@ static void give_free(struct walk *walk, struct piece *piece, struct record chun
         struct page page = {.address = piece->base + (i << walk->heap->page_shift),
                             .is_touched = dirty >> index % 64 & 1,
                             .piece = piece};
-        give_page(walk, &page, end);
+        give_pages(walk, page, 1, end);
     }
     if (walk->visit_piece != NULL) {
         walk->visit_piece(piece, walk->context);
@@ -99,7 +139,7 @@ static void give_slab(struct walk *walk, struct piece *piece, uint64_t end) {
                             .live = i < SLAB_PAGES_MOST ? slab.live[i] : 0,
                             .ready = i < SLAB_PAGES_MOST ? slab.ready[i] : 0,
                             .piece = piece};
-        give_page(walk, &page, end);
+        give_pages(walk, page, 1, end);
     }
     if (walk->visit_piece != NULL) {
         walk->visit_piece(piece, walk->context);

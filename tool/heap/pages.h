@@ -31,23 +31,25 @@ struct piece {
     bool from_break, is_below_live; /* of the break: with live blocks above */
 };
 
+/* Or several in a row that are alike, and in one mapping. */
 struct page {
     uint64_t address;
+    size_t count;
     enum page_state state;
     bool is_resident;     /* anonymous memory; in a core: by acre's books */
     bool is_touched;      /* by acre's books it may hold data */
-    uint32_t live, ready; /* bytes */
+    uint32_t live, ready; /* bytes of each */
     const struct piece *piece;
 };
 
 typedef void visit_page(const struct page *page, void *context);
 typedef void visit_piece(const struct piece *piece, void *context); /* after its pages */
 
-/* Visits all pages of acre's, in the order of their addresses; but for metadata, which comes last. false: there was
- * no memory. */
+/* Visits all pages of acre's that are mapped, in the order of their addresses; but for metadata, which comes last.
+ * false: there was no memory. */
 bool pages_each(struct heap *heap, visit_page *page, visit_piece *piece, void *context);
 
-/* The bytes of a resident page by bucket; their sum is page_bytes. */
+/* The bytes of a resident page, of one of them, by bucket; their sum is page_bytes. */
 void page_split(const struct heap *heap, const struct page *page, uint64_t bytes[BUCKETS]);
 
 #endif

@@ -22,14 +22,18 @@ static bool make_room(struct snapshot *snapshot) {
     return true;
 }
 
-/* Copies the pages of [start, start + size_bytes) that are there; how many bytes. */
-static size_t copy_pages(struct target *target, uint64_t start, size_t size_bytes, unsigned char *data) {
+/* Copies the pages of [start, start + size_bytes) that are there; how many bytes. *any: zeros are an answer, too.
+ */
+static size_t copy_pages(struct target *target, uint64_t start, size_t size_bytes, unsigned char *data, bool *any) {
     uint64_t page = target->page_bytes, first = start / page, last = (start + size_bytes - 1) / page, at = first;
     size_t pages = (size_t)(last - first + 1), copied_bytes = 0;
-    uint8_t *states = malloc(pages);
-    if (states == NULL || !target_pages(target, first * page, pages, states)) {
+    uint8_t *states = target->is_core ? NULL : malloc(pages);
+    *any = states != NULL && target_pages(target, first * page, pages, states);
+    if (!*any) {
         free(states);
-        return target_read(target, start, data, size_bytes);
+        copied_bytes = target_read(target, start, data, size_bytes);
+        *any = copied_bytes > 0;
+        return copied_bytes;
     }
     while (at <= last) {
         uint64_t end = at;
@@ -44,16 +48,21 @@ static size_t copy_pages(struct target *target, uint64_t start, size_t size_byte
         at = end + 1;
     }
     free(states);
-    return copied_bytes > 0 ? copied_bytes : 1; /* all zeros is an answer */
+    return copied_bytes;
 }
 
 bool snapshot_add(struct snapshot *snapshot, struct target *target, uint64_t start, uint64_t size_bytes) {
     if (size_bytes == 0 || size_bytes > COPY_MOST || start + size_bytes < start || start == 0 ||
-        target_mapping_of(target, start) == NULL || !make_room(snapshot)) {
+        target_mapping_of(target, start) == NULL || snapshot->copied_bytes > snapshot->most_bytes ||
+        !make_room(snapshot)) {
         return false;
     }
+    bool any = false;
     unsigned char *data = calloc(1, size_bytes);
-    if (data == NULL || copy_pages(target, start, size_bytes, data) == 0) {
+    if (data != NULL) {
+        snapshot->copied_bytes += copy_pages(target, start, size_bytes, data, &any);
+    }
+    if (!any) {
         free(data);
         return false;
     }
@@ -101,6 +110,10 @@ struct record snapshot_record(const struct snapshot *snapshot, uint64_t address,
     return record.bytes < size_bytes ? (struct record){NULL, 0} : (struct record){record.data, size_bytes};
 }
 
+size_t snapshot_most(const struct snapshot *snapshot, uint64_t record_bytes) {
+    return (size_t)(snapshot->copied_bytes / record_bytes);
+}
+
 void snapshot_again(const struct snapshot *snapshot, struct target *target, uint64_t address, size_t size_bytes) {
     const struct copy *copy = find(snapshot, address);
     if (copy != NULL && copy->bytes - (address - copy->start) >= size_bytes) {
@@ -140,7 +153,7 @@ static void add_regions(struct snapshot *snapshot, struct target *target, const 
 
 bool snapshot_take(struct snapshot *snapshot, struct target *target, const struct heap_format *format) {
     const uint64_t *number = format->number, *root = format->root;
-    *snapshot = (struct snapshot){.count = 0};
+    *snapshot = (struct snapshot){.most_bytes = target_content_bytes(target)};
     bool fine = snapshot_add(snapshot, target, root[ACRE_ROOT_MAP], number[ACRE_NUMBER_MAP_BYTES]);
     if (fine) {
         add_leaves(snapshot, target, format);

@@ -11,6 +11,7 @@ struct snapshot {
         unsigned char *data;
     } * copies; /* by address once it is sorted */
     size_t count, room;
+    uint64_t copied_bytes, most_bytes; /* none is copied twice, so that it is not more than there is to read */
 };
 
 /* Copies a range; pages that are not there are zeros. false: nothing of it could be read, or there is no memory. */
@@ -23,6 +24,8 @@ void snapshot_free(struct snapshot *snapshot);
 struct record snapshot_at(const struct snapshot *snapshot, uint64_t address);
 /* A record of so many bytes, whole or not at all. */
 struct record snapshot_record(const struct snapshot *snapshot, uint64_t address, size_t size_bytes);
+/* No more records of this size can have been read, whatever leads to them. */
+size_t snapshot_most(const struct snapshot *snapshot, uint64_t record_bytes);
 /* Reads it once more, where it changed while it was read. */
 void snapshot_again(const struct snapshot *snapshot, struct target *target, uint64_t address, size_t size_bytes);
 

@@ -20,12 +20,14 @@ static bool is_number(const char *words, long *number) {
     return *words >= '0' && *words <= '9' && *end == '\0';
 }
 
-/* The kernel's figures from a saved smaps go to the core's mappings that begin there. */
+/* The kernel's figures from a saved smaps go to the core's mappings that are in it. A few may be missing in one of
+ * the two; and a few may be in both by chance, as those that the kernel has at the same place in all processes. */
 static bool add_figures(struct target *target, const char *smaps_path) {
     struct mapping *saved;
     size_t count, at = 0, found = 0;
+    errno = 0;
     if (!mappings_parse(smaps_path, &saved, &count)) {
-        complain("%s is not a saved /proc/PID/smaps", smaps_path);
+        complain("%s: %s", smaps_path, errno != 0 ? strerror(errno) : "not a saved /proc/PID/smaps");
         return false;
     }
     for (size_t i = 0; i < target->mapping_count; i++) {
@@ -33,7 +35,8 @@ static bool add_figures(struct target *target, const char *smaps_path) {
         while (at < count && saved[at].start < mapping->start) {
             at++;
         }
-        if (at < count && saved[at].start == mapping->start && saved[at].has_kernel_figures) {
+        if (at < count && saved[at].start == mapping->start && saved[at].end == mapping->end &&
+            saved[at].has_kernel_figures) {
             mapping->has_kernel_figures = true;
             mapping->resident_bytes = saved[at].resident_bytes;
             mapping->anonymous_bytes = saved[at].anonymous_bytes;
@@ -41,10 +44,12 @@ static bool add_figures(struct target *target, const char *smaps_path) {
         }
     }
     mappings_free(saved, count);
-    if (found == 0) {
-        complain("%s is of another process than the core: no mapping is in both", smaps_path);
+    bool is_same = found > target->mapping_count / 2;
+    if (!is_same) {
+        complain("%s is of another process than the core, or of another time: of its %zu mappings %zu are in both",
+                 smaps_path, count, found);
     }
-    return found > 0;
+    return is_same;
 }
 
 bool target_open_process(struct target *target, pid_t pid) {
@@ -101,7 +106,7 @@ bool target_pages(struct target *target, uint64_t start, size_t pages, uint8_t *
     return !target->is_core && target_process_pages(target, start, pages, states);
 }
 
-const struct mapping *target_mapping_of(const struct target *target, uint64_t address) {
+const struct mapping *target_mapping_from(const struct target *target, uint64_t address) {
     size_t low = 0, high = target->mapping_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -111,6 +116,22 @@ const struct mapping *target_mapping_of(const struct target *target, uint64_t ad
             high = middle;
         }
     }
-    bool inside = low < target->mapping_count && target->mappings[low].start <= address;
-    return inside ? &target->mappings[low] : NULL;
+    return low < target->mapping_count ? &target->mappings[low] : NULL;
+}
+
+const struct mapping *target_mapping_of(const struct target *target, uint64_t address) {
+    const struct mapping *mapping = target_mapping_from(target, address);
+    return mapping != NULL && mapping->start <= address ? mapping : NULL;
+}
+
+/* A process may grow meanwhile. */
+uint64_t target_content_bytes(const struct target *target) {
+    uint64_t resident_bytes = 0;
+    if (target->is_core) {
+        return target_core_file_bytes(target);
+    }
+    for (size_t i = 0; i < target->mapping_count; i++) {
+        resident_bytes += target->mappings[i].resident_bytes;
+    }
+    return resident_bytes * 2 + (UINT64_C(64) << 20);
 }

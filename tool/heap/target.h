@@ -27,7 +27,7 @@ enum page_state {
 };
 
 struct target {
-    bool is_core;
+    bool is_core, is_cut_off; /* a core: that lacks what its headers say is there */
     pid_t pid;                /* of the process, or that which left the core; 0: not known */
     char name[64];            /* of the program */
     uint64_t page_bytes;      /* of the OS */
@@ -54,8 +54,11 @@ bool target_pages(struct target *target, uint64_t start, size_t pages, uint8_t *
 
 /* Reads the mappings, with the kernel's figures, once more; false when they cannot be had. */
 bool target_read_mappings(struct target *target);
-/* The mapping that an address lies in, or NULL. */
+/* The mapping that an address lies in, or NULL; and the first that ends behind it. */
 const struct mapping *target_mapping_of(const struct target *target, uint64_t address);
+const struct mapping *target_mapping_from(const struct target *target, uint64_t address);
+/* About the most that there can be to read. */
+uint64_t target_content_bytes(const struct target *target);
 /* All anonymous memory of the process that is resident now; 0: not known. */
 uint64_t target_anonymous_bytes(struct target *target);
 
@@ -67,6 +70,7 @@ bool target_process_pages(struct target *target, uint64_t start, size_t pages, u
 bool target_core_open(struct target *target, const char *path);
 void target_core_close(struct target *target);
 size_t target_core_read(struct target *target, uint64_t address, void *to, size_t size_bytes);
+uint64_t target_core_file_bytes(const struct target *target);
 
 /* Of a text in the form of /proc/PID/smaps, or maps; false when it has another form, or memory is short. */
 bool mappings_parse(const char *path, struct mapping **mappings, size_t *count);

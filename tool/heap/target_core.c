@@ -21,17 +21,35 @@ struct target_core {
         uint64_t start, bytes, offset;
     } * parts;
     size_t part_count;
-    bool is_cut_off;
 };
+
+uint64_t target_core_file_bytes(const struct target *target) { return target->core->file_bytes; }
+
+/* The first that ends behind the address: they are in the order of their addresses. */
+static size_t first_part(const struct target_core *core, uint64_t address) {
+    size_t low = 0, high = core->part_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (core->parts[middle].start + core->parts[middle].bytes <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
 
 size_t target_core_read(struct target *target, uint64_t address, void *to, size_t size_bytes) {
     const struct target_core *core = target->core;
     size_t done_bytes = 0;
-    for (size_t i = 0; i < core->part_count && done_bytes < size_bytes; i++) {
+    for (size_t i = first_part(core, address); i < core->part_count && done_bytes < size_bytes; i++) {
         const struct part *part = &core->parts[i];
         uint64_t at = address + done_bytes;
-        if (at < part->start || at - part->start >= part->bytes) {
-            continue; /* parts are in the order of their addresses */
+        if (part->bytes == 0) {
+            continue;
+        }
+        if (at < part->start) {
+            break;
         }
         uint64_t left_bytes = part->bytes - (at - part->start);
         size_t wanted_bytes = size_bytes - done_bytes < left_bytes ? size_bytes - done_bytes : (size_t)left_bytes;
@@ -63,7 +81,7 @@ static bool add_segment(struct target *target, const GElf_Phdr *segment) {
     target->mapping_count++;
     uint64_t there_bytes = segment->p_filesz;
     if (segment->p_offset > core->file_bytes || there_bytes > core->file_bytes - segment->p_offset) {
-        core->is_cut_off = true;
+        target->is_cut_off = true;
         there_bytes = segment->p_offset > core->file_bytes ? 0 : core->file_bytes - segment->p_offset;
     }
     core->parts[core->part_count++] = (struct part){segment->p_vaddr, there_bytes, segment->p_offset};
@@ -71,12 +89,8 @@ static bool add_segment(struct target *target, const GElf_Phdr *segment) {
 }
 
 static struct mapping *mapping_that_begins(struct target *target, uint64_t start) {
-    for (size_t i = 0; i < target->mapping_count; i++) {
-        if (target->mappings[i].start == start) {
-            return &target->mappings[i];
-        }
-    }
-    return NULL;
+    const struct mapping *mapping = target_mapping_of(target, start);
+    return mapping != NULL && mapping->start == start ? &target->mappings[mapping - target->mappings] : NULL;
 }
 
 /* NT_FILE: how many, the unit of offsets; start, end and offset of each; the names, one behind the other. */
@@ -171,7 +185,7 @@ static const char *open_core(struct target *target, const char *path) {
     GElf_Ehdr header;
     struct stat status;
     size_t segments;
-    core->file = open(path, O_RDONLY | O_CLOEXEC);
+    core->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for its other end */
     if (core->file < 0 || fstat(core->file, &status) != 0) {
         return strerror(errno);
     }
@@ -203,8 +217,6 @@ bool target_core_open(struct target *target, const char *path) {
     const char *reason = open_core(target, path);
     if (reason != NULL) {
         complain("%s: %s", path, reason);
-    } else if (target->core->is_cut_off) {
-        complain("%s is cut off: what is missing of it counts as not there", path);
     }
     return reason == NULL;
 }

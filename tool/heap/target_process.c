@@ -15,9 +15,15 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+/* A thread stops at once, unless it waits for something that no signal ends: a device, or a child of vfork. */
+#define STOP_MOST_S 3
+#define STOP_PAUSE_NS 50000
+
 struct target_process {
+    pid_t thread;  /* by which its memory is read: its first one, unless that has ended before the others */
     int pagemap;   /* descriptor */
     bool can_scan; /* PAGEMAP_SCAN (Linux 6.7) is there */
     struct frozen {
@@ -42,6 +48,28 @@ static void read_line(const char *path, char *text, size_t room_bytes) {
     if (stream != NULL) {
         fclose(stream);
     }
+}
+
+static bool has_ended(pid_t thread) {
+    char path[64], line[256];
+    read_line(proc_path(path, thread, "stat"), line, sizeof line);
+    const char *state = strrchr(line, ')'); /* behind the name */
+    return state == NULL || strncmp(state, ") Z", 3) == 0 || strncmp(state, ") X", 3) == 0;
+}
+
+/* A thread of the process that has not ended; the process's own number where there is none. */
+static pid_t find_thread(pid_t pid) {
+    char path[64];
+    DIR *threads = has_ended(pid) ? opendir(proc_path(path, pid, "task")) : NULL;
+    pid_t found = pid;
+    for (struct dirent *entry; threads != NULL && found == pid && (entry = readdir(threads)) != NULL;) {
+        pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+        found = thread > 0 && !has_ended(thread) ? thread : pid;
+    }
+    if (threads != NULL) {
+        closedir(threads);
+    }
+    return found;
 }
 
 /* Why the kernel refused, in words that say what to do. */
@@ -76,7 +104,7 @@ bool target_read_mappings(struct target *target) {
     if (target->is_core) {
         return true;
     }
-    if (!mappings_parse(proc_path(path, target->pid, "smaps"), &mappings, &count)) {
+    if (!mappings_parse(proc_path(path, target->process->thread, "smaps"), &mappings, &count)) {
         return false;
     }
     target_take_mappings(target, mappings, count);
@@ -87,7 +115,7 @@ bool target_read_mappings(struct target *target) {
 static bool may_read(const struct target *target) {
     char byte;
     struct iovec local = {&byte, 1}, remote = {(void *)(uintptr_t)target->mappings[0].start, 1};
-    return process_vm_readv(target->pid, &local, 1, &remote, 1, 0) == 1 || errno != EPERM;
+    return process_vm_readv(target->process->thread, &local, 1, &remote, 1, 0) == 1 || errno != EPERM;
 }
 
 bool target_process_open(struct target *target, pid_t pid) {
@@ -101,19 +129,17 @@ bool target_process_open(struct target *target, pid_t pid) {
         complain("out of memory");
         return false;
     }
-    *process = (struct target_process){.can_scan = true};
+    *process = (struct target_process){.thread = find_thread(pid), .can_scan = true};
     *target = (struct target){.pid = pid, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), .process = process};
-    process->pagemap = open(proc_path(path, pid, "pagemap"), O_RDONLY | O_CLOEXEC);
-    int error = errno;
-    if (process->pagemap >= 0 && !target_read_mappings(target)) {
-        FILE *smaps = fopen(proc_path(path, pid, "smaps"), "re");
-        error = smaps == NULL ? errno : 0;
-        if (smaps != NULL) {
-            fclose(smaps);
-            complain("process %ld has no memory of its own: it is the kernel's, or has ended", (long)pid);
-        }
+    process->pagemap = open(proc_path(path, process->thread, "pagemap"), O_RDONLY | O_CLOEXEC);
+    int error = process->pagemap < 0 ? errno : 0;
+    errno = 0;
+    if (error == 0 && !target_read_mappings(target)) {
+        error = errno == EACCES || errno == EPERM ? errno : ESRCH;
     }
-    if (target->mapping_count == 0 && error != 0) {
+    if (error == ESRCH && kill(pid, 0) == 0) {
+        complain("process %ld has no memory of its own: it is the kernel's, or has ended", (long)pid);
+    } else if (error != 0) {
         complain_of_access(pid, error);
     }
     read_line(proc_path(path, pid, "comm"), target->name, sizeof target->name);
@@ -138,7 +164,7 @@ size_t target_process_read(struct target *target, uint64_t address, void *to, si
     while (done_bytes < size_bytes) {
         struct iovec local = {(char *)to + done_bytes, size_bytes - done_bytes};
         struct iovec remote = {(void *)(uintptr_t)(address + done_bytes), size_bytes - done_bytes};
-        ssize_t got = process_vm_readv(target->pid, &local, 1, &remote, 1, 0);
+        ssize_t got = process_vm_readv(target->process->thread, &local, 1, &remote, 1, 0);
         if (got <= 0) {
             break;
         }
@@ -236,7 +262,7 @@ uint64_t target_anonymous_bytes(struct target *target) {
     char path[64];
     struct mapping *all;
     size_t count;
-    if (mappings_parse(proc_path(path, target->pid, "smaps_rollup"), &all, &count)) {
+    if (mappings_parse(proc_path(path, target->process->thread, "smaps_rollup"), &all, &count)) {
         sum_bytes = all[0].anonymous_bytes;
         mappings_free(all, count);
     }
@@ -254,15 +280,38 @@ static bool is_frozen(const struct target_process *process, pid_t thread) {
     return false;
 }
 
+static bool is_before(const struct timespec *ended) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec < ended->tv_sec || (now.tv_sec == ended->tv_sec && now.tv_nsec < ended->tv_nsec);
+}
+
+/* As waitpid, but in time: otherwise ETIMEDOUT. */
+static pid_t wait_for_stop(pid_t thread, int *status, const struct timespec *ended) {
+    const struct timespec pause = {0, STOP_PAUSE_NS};
+    pid_t changed;
+    while ((changed = waitpid(thread, status, __WALL | WNOHANG)) == 0 && is_before(ended)) {
+        nanosleep(&pause, NULL);
+    }
+    if (changed == 0) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    return changed;
+}
+
 /* Without a signal that the process or its parent could see; and if acre ends, the kernel lets it go on. */
-static bool freeze_thread(struct target_process *process, pid_t thread) {
+static bool freeze_thread(struct target_process *process, pid_t thread, const struct timespec *ended) {
     struct frozen *more = realloc(process->frozen, (process->frozen_count + 1) * sizeof *more);
     if (more == NULL) {
         return false;
     }
     process->frozen = more;
     if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) != 0) {
-        return errno == ESRCH; /* it has ended meanwhile */
+        int error = errno;
+        bool is_gone = error == ESRCH || has_ended(thread);
+        errno = error;
+        return is_gone;
     }
     struct frozen *frozen = &more[process->frozen_count++];
     *frozen = (struct frozen){.thread = thread};
@@ -270,7 +319,7 @@ static bool freeze_thread(struct target_process *process, pid_t thread) {
         return errno == ESRCH;
     }
     int status;
-    if (waitpid(thread, &status, __WALL) != thread) {
+    if (wait_for_stop(thread, &status, ended) != thread) {
         return errno == ECHILD;
     }
     if (WIFSTOPPED(status) && status >> 16 != PTRACE_EVENT_STOP) {
@@ -280,7 +329,7 @@ static bool freeze_thread(struct target_process *process, pid_t thread) {
 }
 
 /* Freezes the threads that are not yet; *any: there were some. */
-static bool freeze_new(struct target *target, bool *any) {
+static bool freeze_new(struct target *target, bool *any, const struct timespec *ended) {
     char path[64];
     DIR *threads = opendir(proc_path(path, target->pid, "task"));
     bool fine = threads != NULL;
@@ -289,7 +338,7 @@ static bool freeze_new(struct target *target, bool *any) {
         pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
         if (thread > 0 && !is_frozen(target->process, thread)) {
             size_t before = target->process->frozen_count;
-            fine = freeze_thread(target->process, thread);
+            fine = freeze_thread(target->process, thread, ended);
             *any |= target->process->frozen_count > before;
         }
     }
@@ -301,15 +350,24 @@ static bool freeze_new(struct target *target, bool *any) {
 
 bool target_freeze(struct target *target) {
     bool any = true;
+    struct timespec ended;
     if (target->is_core) {
         return true;
     }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ended.tv_sec += STOP_MOST_S;
     while (any) {
-        if (!freeze_new(target, &any)) {
+        if (!freeze_new(target, &any, &ended)) {
             int error = errno;
             target_thaw(target);
-            complain("cannot stop process %ld: %s (is a debugger attached to it?)", (long)target->pid,
-                     strerror(error));
+            if (error == ETIMEDOUT) {
+                complain("cannot stop process %ld within %d s: a thread waits in the kernel, for a device or for a "
+                         "child of vfork",
+                         (long)target->pid, STOP_MOST_S);
+            } else {
+                complain("cannot stop process %ld: %s (is a debugger attached to it?)", (long)target->pid,
+                         strerror(error));
+            }
             return false;
         }
     }

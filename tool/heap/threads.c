@@ -3,9 +3,13 @@
 
 #include <stdlib.h>
 
-#define THREADS_MOST 1000000u
+/* No record has as many blocks for its size; where more are found, they are read over and over. */
+#define BYTES_OF_A_BLOCK 2
 
 static bool add_range(struct heap *heap, uint64_t start, uint64_t end) {
+    if (heap->ready_count > snapshot_most(&heap->snapshot, BYTES_OF_A_BLOCK)) {
+        return true;
+    }
     if (heap->ready_count == heap->ready_room) {
         size_t more = heap->ready_room == 0 ? 256 : heap->ready_room * 2;
         struct heap_range *moved = realloc(heap->ready, more * sizeof *moved);
@@ -70,6 +74,9 @@ static bool read_recent(struct heap *heap, struct record record, uint64_t size_c
 static bool read_heap(struct heap *heap, uint64_t address) {
     const uint64_t *number = heap->format.number;
     struct record record = snapshot_record(&heap->snapshot, address, (size_t)number[ACRE_NUMBER_HEAP_BYTES]);
+    if (heap->heaps_read++ > snapshot_most(&heap->snapshot, number[ACRE_NUMBER_HEAP_BYTES])) {
+        return true; /* a list of heaps leads round, or into another one */
+    }
     for (uint64_t size_class = 1; record.data != NULL && size_class < number[ACRE_NUMBER_CLASSES]; size_class++) {
         if (!read_cursor(heap, record, size_class) || !read_recent(heap, record, size_class)) {
             return false;
@@ -120,7 +127,8 @@ static bool read_thread(struct heap *heap, uint64_t address) {
     /* Its heaps of other arenas */
     uint64_t head = address + format->field[ACRE_FIELD_THREAD_OTHERS].offset;
     uint64_t node = record_u64(snapshot_at(&heap->snapshot, head), 0);
-    for (unsigned steps = 0; node != 0 && node != head && steps < THREADS_MOST; steps++) {
+    size_t most = snapshot_most(&heap->snapshot, format->number[ACRE_NUMBER_HEAP_BYTES]);
+    while (node != 0 && node != head && heap->heaps_read <= most) {
         if (!read_heap(heap, node - format->field[ACRE_FIELD_HEAP_HOME_NODE].offset)) {
             return false;
         }
@@ -134,11 +142,29 @@ static int by_start(const void *one, const void *other) {
     return (a->start > b->start) - (a->start < b->start);
 }
 
+/* What was met more than once, in a heap that is damaged or changes, counts once. */
+static void join_ranges(struct heap *heap) {
+    size_t kept = 0;
+    if (heap->ready_count > 0) {
+        qsort(heap->ready, heap->ready_count, sizeof *heap->ready, by_start);
+    }
+    for (size_t i = 0; i < heap->ready_count; i++) {
+        struct heap_range *last = kept == 0 ? NULL : &heap->ready[kept - 1];
+        if (last == NULL || heap->ready[i].start >= last->end) {
+            heap->ready[kept++] = heap->ready[i];
+        } else if (heap->ready[i].end > last->end) {
+            last->end = heap->ready[i].end;
+        }
+    }
+    heap->ready_count = kept;
+}
+
 bool heap_read_threads(struct heap *heap) {
-    uint64_t head = heap->format.root[ACRE_ROOT_THREADS], steps = 0;
+    uint64_t head = heap->format.root[ACRE_ROOT_THREADS];
     uint64_t node = record_u64(snapshot_at(&heap->snapshot, head), 0);
-    size_t room = 0;
-    while (node != 0 && node != head && steps++ < THREADS_MOST) {
+    size_t room = 0, steps = 0,
+           most = snapshot_most(&heap->snapshot, heap->format.number[ACRE_NUMBER_THREAD_BYTES]);
+    while (node != 0 && node != head && steps++ <= most) {
         if (heap->thread_count == room) {
             room = room == 0 ? 64 : room * 2;
             uint64_t *moved = realloc(heap->threads, room * sizeof *moved);
@@ -152,8 +178,6 @@ bool heap_read_threads(struct heap *heap) {
         }
         node = record_u64(snapshot_at(&heap->snapshot, node), 0);
     }
-    if (heap->ready_count > 0) {
-        qsort(heap->ready, heap->ready_count, sizeof *heap->ready, by_start);
-    }
+    join_ranges(heap);
     return true;
 }

@@ -14,36 +14,46 @@ function acreMap(data, place, legendPlace, about) {
     while (count >= 1024 && unit + 1 < units.length) { count /= 1024; unit++; }
     return (unit === 0 ? count : count.toFixed(1)) + " " + units[unit];
   }
+  // No canvas can be as long as a big heap: each has only the rows that are in sight, and some above and below.
+  const spare = 32;
   const hex = address => "0x" + address.toString(16);
   const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  function colour(segment, cell) {
+  function colour(segment, cell, empty) {
     const kind = segment.kinds[cell];
     if (kind === " ") return null;
-    if (kind === ".") return style("--empty");
-    if (kind !== "L") return data.colours.kinds[kind][0];
-    const levels = data.colours.levels;
-    const full = segment.live_bytes[cell] / data.cell_bytes;
-    return levels[Math.min(levels.length - 1, Math.max(0, Math.ceil(full * levels.length) - 1))];
+    if (kind === ".") return empty;
+    return kind === "L" ? data.colours.levels[segment.levels[cell] - 1] : data.colours.kinds[kind][0];
   }
 
   function columns() {
     return Math.max(16, Math.floor((document.documentElement.clientWidth - 34) / sizes[size]));
   }
 
+  // The box has room for all rows.
+  function layOut(view) {
+    const px = sizes[size];
+    view.across = columns();
+    view.rows = Math.ceil(view.segment.kinds.length / view.across);
+    view.box.style.width = view.across * px + "px";
+    view.box.style.height = view.rows * px + "px";
+  }
+
   function draw(view) {
-    const { canvas, segment } = view, px = sizes[size], across = columns();
-    view.across = across;
-    const rows = Math.ceil(segment.kinds.length / across), ratio = window.devicePixelRatio || 1;
-    canvas.width = across * px * ratio;
-    canvas.height = rows * px * ratio;
+    const { canvas, segment, across } = view, px = sizes[size], ratio = window.devicePixelRatio || 1;
+    const top = view.box.getBoundingClientRect().top;
+    const first = Math.min(view.rows - 1, Math.max(0, Math.floor(-top / px) - spare));
+    const end = Math.max(first + 1, Math.min(view.rows, Math.ceil((window.innerHeight - top) / px) + spare));
+    canvas.width = Math.round(across * px * ratio);
+    canvas.height = Math.round((end - first) * px * ratio);
     canvas.style.width = across * px + "px";
-    canvas.style.height = rows * px + "px";
+    canvas.style.height = (end - first) * px + "px";
+    canvas.style.top = first * px + "px";
     const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
-    const gap = px >= 6 ? 1 : 0;
-    for (let cell = 0; cell < segment.kinds.length; cell++) {
-      const fill = colour(segment, cell);
+    context.setTransform(ratio, 0, 0, ratio, 0, -first * px * ratio);
+    const gap = px >= 6 ? 1 : 0, empty = style("--empty");
+    for (let cell = first * across; cell < Math.min(end * across, segment.kinds.length); cell++) {
+      const fill = colour(segment, cell, empty);
       if (fill === null) continue;
       context.fillStyle = fill;
       context.fillRect(cell % across * px, Math.floor(cell / across) * px, px - gap, px - gap);
@@ -60,6 +70,12 @@ function acreMap(data, place, legendPlace, about) {
     }
   }
 
+  function drawAll() {
+    views.forEach(layOut);
+    if (views.some(view => view.across !== columns())) views.forEach(layOut); // now there is a scroll bar, or none
+    views.forEach(draw);
+  }
+
   function tell(view, cell) {
     const segment = view.segment, before = chosen;
     chosen = { view, cell };
@@ -73,8 +89,16 @@ function acreMap(data, place, legendPlace, about) {
     draw(view);
   }
 
+  // Into sight, between the two bars.
+  function follow() {
+    const px = sizes[size], top = chosen.view.box.getBoundingClientRect().top + Math.floor(chosen.cell / chosen.view.across) * px;
+    const above = top - document.querySelector("header").getBoundingClientRect().bottom;
+    const below = top + px - about.getBoundingClientRect().top;
+    if (above < 0 || below > 0) window.scrollBy(0, above < 0 ? above : below);
+  }
+
   function pointed(view, event) {
-    const box = view.canvas.getBoundingClientRect(), px = sizes[size];
+    const box = view.box.getBoundingClientRect(), px = sizes[size];
     const column = Math.floor((event.clientX - box.left) / px), row = Math.floor((event.clientY - box.top) / px);
     const cell = row * view.across + column;
     if (column >= 0 && column < view.across && cell >= 0 && cell < view.segment.kinds.length) tell(view, cell);
@@ -82,8 +106,8 @@ function acreMap(data, place, legendPlace, about) {
 
   function resize(step) {
     size = Math.min(sizes.length - 1, Math.max(0, size + step));
-    views.forEach(draw);
-    if (chosen !== null) chosen.view.canvas.scrollIntoView({ block: "nearest" });
+    drawAll();
+    if (chosen !== null) follow();
   }
 
   function moved(view, event) {
@@ -91,7 +115,10 @@ function acreMap(data, place, legendPlace, about) {
     if (!(event.key in steps)) return;
     const from = chosen !== null && chosen.view === view ? chosen.cell : 0;
     const cell = from + steps[event.key];
-    if (cell >= 0 && cell < view.segment.kinds.length) tell(view, cell);
+    if (cell >= 0 && cell < view.segment.kinds.length) {
+      tell(view, cell);
+      follow();
+    }
     event.preventDefault();
   }
 
@@ -99,14 +126,17 @@ function acreMap(data, place, legendPlace, about) {
     const heading = document.createElement("h2");
     heading.textContent = (segment.break ? "Program break" : "Mappings") +
       `, ${hex(segment.start)} to ${hex(segment.end)}, ${bytes(segment.end - segment.start)}`;
-    const scroll = document.createElement("div"), canvas = document.createElement("canvas");
+    const scroll = document.createElement("div"), box = document.createElement("div");
+    const canvas = document.createElement("canvas");
     scroll.className = "scroll";
+    box.className = "cells";
     canvas.tabIndex = 0;
     canvas.setAttribute("aria-label", heading.textContent);
-    const view = { segment, canvas };
+    const view = { segment, box, canvas };
     canvas.addEventListener("mousemove", event => pointed(view, event));
     canvas.addEventListener("keydown", event => moved(view, event));
-    scroll.append(canvas);
+    box.append(canvas);
+    scroll.append(box);
     place.append(heading, scroll);
     views.push(view);
   }
@@ -134,14 +164,17 @@ function acreMap(data, place, legendPlace, about) {
 
   legend();
   data.segments.forEach(add);
-  views.forEach(draw);
-  const drawAll = () => views.forEach(draw);
+  drawAll();
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const scrolled = () => requestAnimationFrame(() => views.forEach(draw));
   window.addEventListener("resize", drawAll);
+  window.addEventListener("scroll", scrolled);
   dark.addEventListener("change", drawAll);
   function close() {
     window.removeEventListener("resize", drawAll);
+    window.removeEventListener("scroll", scrolled);
     dark.removeEventListener("change", drawAll);
   }
-  return { resize, close };
+  const forget = () => { chosen = null; };
+  return { resize, close, views, style, forget, size: () => size, px: () => sizes[size], chosen: () => chosen };
 }
