@@ -16,7 +16,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import look
-from core import Core, Process
+from corefile import Core, Process
 
 LIMIT_S = 10
 MEMORY_BYTES = 1 << 30
