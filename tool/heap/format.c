@@ -245,8 +245,9 @@ bool heap_format_find(struct target *target, struct heap_format *format) {
     bool any = false;
     for (size_t i = 0; i < target->mapping_count; i++) {
         const struct mapping *mapping = &target->mappings[i];
+        /* Of a process other mappings are not even read: the kernel would put pages there. */
         bool may_begin_a_file = target->is_core ? mapping->file_offset == 0 || mapping->file_offset == UINT64_MAX
-                                                : mapping->file_offset == 0;
+                                                : mapping->file_offset == 0 && *mapping->name == '/';
         if (!mapping->readable || mapping->shared || !may_begin_a_file || !try_module(&search, mapping)) {
             continue;
         }

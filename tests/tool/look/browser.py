@@ -1,5 +1,6 @@
 """A headless Chromium, by its DevTools protocol over a pipe."""
 
+import base64
 import json
 import os
 import select
@@ -22,8 +23,9 @@ class Browser:
             os.dup2(first, 3)
             os.dup2(second, 4)
 
-        words = [program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
+        words = [program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                 "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                 "--remote-debugging-pipe",
                  f"--user-data-dir={work}/chromium", "--window-size=1200,900", "about:blank"]
         environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
         environment["HOME"] = work
@@ -101,7 +103,6 @@ class Browser:
                   mobile=False)
 
     def screenshot(self, path):
-        import base64
         with open(path, "wb") as file:
             file.write(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 

@@ -99,7 +99,8 @@ def other_users(bench):
     if run.status == 125 and "ptrace_scope" in run.err:
         bench.skip("one's own process", "kernel.yama.ptrace_scope")
     else:
-        bench.check("one's own process can be looked at", run.status == 0 and json.loads(run.out)["live_blocks"] == 1, run.err)
+        fine = run.status == 0 and json.loads(run.out)["live_blocks"] == 1
+        bench.check("one's own process can be looked at", fine, run.err)
     bench.check("and by root", bench.run("why", theirs.pid).status == 0)
     bench.acre = whole
 
@@ -130,7 +131,8 @@ def cores(bench):
         bench.skip("damaged cores", "the kernel writes no cores into the working directory here")
         return
     both(bench, "core of another program", [other_core], 125, "is not on acre")
-    both(bench, "--smaps of another process", ["--smaps", f"/proc/{os.getpid()}/smaps", core], 125, "of another process")
+    both(bench, "--smaps of another process", ["--smaps", f"/proc/{os.getpid()}/smaps", core], 125,
+         "of another process")
     both(bench, "--smaps that is none", ["--smaps", __file__, core], 125, "not a saved /proc/PID/smaps")
     both(bench, "--smaps that is not there", ["--smaps", bench.file("none"), core], 125, "No such file")
     bench.check("--smaps of its own", bench.run("why", "--smaps", bench.file("own.smaps"), core).status == 0)
@@ -149,8 +151,8 @@ def check_cut(bench, core):
     both(bench, "core cut behind its headers", [bench.file("cut")], 125, "cut off")
     cut(bench, core, os.path.getsize(core) - 4096)
     run = bench.run("why", bench.file("cut"))
-    bench.check("core that lacks its last page is looked at with a remark", run.status == 0 and len(run.err.splitlines()) == 1
-                and "is cut off" in run.err, run.status, run.err)
+    bench.check("core that lacks its last page is looked at with a remark",
+                run.status == 0 and len(run.err.splitlines()) == 1 and "is cut off" in run.err, run.status, run.err)
 
 
 def cut(bench, core, size_bytes):
@@ -160,7 +162,8 @@ def cut(bench, core, size_bytes):
 
 def check_kind(bench, core):
     """32-bit, big-endian, without segments"""
-    for name, at, byte, part in (("32-bit core", 4, 1, ""), ("big-endian core", 5, 2, ""), ("no segments", 56, 0, "broken core")):
+    for name, at, byte, part in (("32-bit core", 4, 1, "not 64-bit"), ("big-endian core", 5, 2, "core"),
+                                 ("no segments", 56, 0, "broken core")):
         cut(bench, core, os.path.getsize(core))
         with open(bench.file("cut"), "r+b") as file:
             file.seek(at)
@@ -173,8 +176,8 @@ def usage(bench):
     both(bench, "no argument", [], 2, "which process")
     both(bench, "two arguments", ["1", "2"], 2, "one process or core at a time")
     both(bench, "unknown option", ["--bogus", "1"], 2, "--bogus")
-    for size in ("0", "1", "4095", "4097", "5000", "-4k", "4g", "", "k", "4kk", "4k4", "0x1000", "3k", "99999999999999m",
-                 "18446744073709551616", " 4k", "4 k"):
+    for size in ("0", "1", "4095", "4097", "5000", "-4k", "4g", "", "k", "4kk", "4k4", "0x1000", "3k",
+                 "99999999999999m", "18446744073709551616", " 4k", "4 k"):
         refuses(bench, f"--cell '{size}'", ["map", "--cell", size, "1"], 2, "--cell takes a power of two from 4k on")
     refuses(bench, "--cell of why", ["why", "--cell", "4k", "1"], 2, "--cell")
 
@@ -185,18 +188,22 @@ def outputs(bench):
     program.reach("ready")
     for command, kinds in (("map", ("json", "svg", "html")), ("why", ("json",))):
         for kind in kinds:
-            refuses(bench, f"{command} --{kind}", [command, "--" + kind, "/no/such/file", program.pid], 1, "cannot write to /no/such/file")
-            if os.path.exists("/dev/full"):
-                refuses(bench, f"{command} --{kind}", [command, "--" + kind, "/dev/full", program.pid], 1, "cannot write to /dev/full")
+            for path in ("/no/such/file", "/dev/full"):
+                refuses(bench, f"{command} --{kind}", [command, "--" + kind, path, program.pid], 1,
+                        f"cannot write to {path}")
         for words in ([], ["--json", "-"]):
             with open("/dev/full", "w") as full:
-                run = subprocess.run([bench.acre, command, *words, str(program.pid)], stdout=full, stderr=subprocess.PIPE, text=True)
-            bench.check(f"{command} {' '.join(words)} to a full device", run.returncode == 1 and "standard output" in run.stderr
-                        and len(run.stderr.splitlines()) == 1, run.returncode, run.stderr)
-        with subprocess.Popen([bench.acre, command, str(program.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+                run = subprocess.run([bench.acre, command, *words, str(program.pid)], stdout=full,
+                                     stderr=subprocess.PIPE, text=True)
+            lines = run.stderr.splitlines()
+            bench.check(f"{command} {' '.join(words)} to a full device",
+                        run.returncode == 1 and len(lines) == 1 and "standard output" in lines[0], run)
+        with subprocess.Popen([bench.acre, command, str(program.pid)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as run:
             run.stdout.close()
             run.stderr.read()
-        bench.check(f"{command} to a reader that goes away ends", run.returncode in (0, 1, -signal.SIGPIPE), run.returncode)
+        bench.check(f"{command} to a reader that goes away ends", run.returncode in (0, 1, -signal.SIGPIPE),
+                    run.returncode)
 
 
 # ---- what works
@@ -204,9 +211,9 @@ def outputs(bench):
 def works(bench, name, program):
     figures = bench.json("why", program.pid, "--freeze")
     blocks = program.ledger.read()
-    bench.check(f"{name}: its blocks are seen", figures is not None and blocks and
-                (figures["live_blocks"], figures["live_bytes"]) == (len(blocks), sum(counted for _, counted, _ in blocks)),
-                figures and (figures["live_blocks"], figures["live_bytes"]), len(blocks))
+    wanted = len(blocks), sum(counted for _, counted, _ in blocks)
+    seen = figures and (figures["live_blocks"], figures["live_bytes"])
+    bench.check(f"{name}: its blocks are seen", blocks and seen == wanted, seen, wanted)
     return figures
 
 
@@ -264,7 +271,8 @@ def threads_that_do_not_stop(bench):
     program.reach("ready")
     time.sleep(0.2)
     bench.check("waiting for a child of vfork", bench.run("why", program.pid).status == 0)
-    refuses(bench, "waiting for a child of vfork", ["why", "--freeze", program.pid], 125, "cannot stop process", limit_s=20)
+    refuses(bench, "waiting for a child of vfork", ["why", "--freeze", program.pid], 125, "cannot stop process",
+            limit_s=20)
     program.end()
 
     if shutil.which("gdb"):

@@ -56,6 +56,11 @@ def check_blocks(bench, name, figures, blocks, others=(0, 0)):
     bench.equal(f"{name}: nothing is torn", figures["torn_records"], 0)
 
 
+def page_table_bytes(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return [line.split()[1] for line in file if line.startswith("VmPTE:")]
+
+
 def check_running(bench, name, program):
     """Without --freeze: between what the kernel says before and afterwards."""
     before = sum(look.smaps(program.pid).values())
@@ -68,12 +73,17 @@ def check_running(bench, name, program):
 
 def check_process(bench, name, program, others=(0, 0)):
     """Stopped by the test; so the kernel's figures, acre's and the list are of one state."""
-    check_running(bench, name, program)
     program.stop()
+    before = look.smaps(program.pid, "Rss", "wp"), page_table_bytes(program.pid)
     figures = bench.json("why", program.pid, "--freeze")
+    bench.equal(f"{name}: not a page of it is there because it was looked at",
+                (look.smaps(program.pid, "Rss", "wp"), page_table_bytes(program.pid)), before)
     check_mappings(bench, name, figures, look.smaps(program.pid))
     check_sums(bench, name, figures)
     check_blocks(bench, name, figures, program.ledger.read(), others)
+    program.proceed()
+    check_running(bench, name, program)
+    program.stop()
     return figures
 
 
@@ -114,6 +124,9 @@ def fragmented(bench):
     program.reach("empty")
     program.go_to("full")
     check_process(bench, "fragmented", program)
+    older = bench.environment([os.path.join(bench.bin, "libno_scan.so")])
+    figures = bench.json("why", program.pid, "--freeze")
+    bench.equal("fragmented: the same on an older kernel", bench.json("why", program.pid, "--freeze", env=older), figures)
     check_cores(bench, "fragmented", program, signal.SIGABRT)
 
 
@@ -188,7 +201,8 @@ def redis(bench):
     # hold (OpenSSL, systemd, libc: some 450 KB here); but of large blocks the whole pages. And INFO allocates for its
     # own answer. So it is a little less.
     bench.say(f"live {figures['live_bytes']}, used_memory {used}")
-    bench.check("redis: INFO memory says a little less", used * 0.99 <= figures["live_bytes"] <= used + REDIS_OTHERS_BYTES)
+    bench.check("redis: INFO memory says a little less",
+                used * 0.99 <= figures["live_bytes"] <= used + REDIS_OTHERS_BYTES)
     check_cores(bench, "redis", program, signal.SIGQUIT)
 
 

@@ -54,7 +54,8 @@ class Case:
     def value(self, size_bytes):
         pick = self.random
         few = [0, 1, 2, 3, 7, 8, 16, 64, 255, 4096, 65535, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 36,
-               1 << 40, 1 << 46, (1 << 47) - 1, 1 << 47, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 4096, (1 << 64) - 1]
+               1 << 40, 1 << 46, (1 << 47) - 1, 1 << 47, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 4096,
+               (1 << 64) - 1]
         value = pick.choice((pick.choice(few), pick.choice(few) + pick.randrange(16), pick.getrandbits(64),
                              pick.getrandbits(8), self.address(), self.address()))
         return (value % (1 << 8 * size_bytes)).to_bytes(size_bytes, "little")
@@ -106,7 +107,8 @@ class Case:
         count, address = pick.choice((16, 256, 4096, 16384)), self.address()
         step = pick.choice((0, 0, 8, 64, 4096))
         self.told.append(f"{count} words from {place:#x}: {address:#x}, step {step}")
-        self.write(core.offset(place), b"".join(struct.pack("<Q", (address + i * step) % (1 << 64)) for i in range(count)))
+        words = [(address + i * step) % (1 << 64) for i in range(count)]
+        self.write(core.offset(place), struct.pack(f"<{count}Q", *words))
 
     def scatter(self):
         base, size_bytes = self.random.choice(self.core.regions)
@@ -129,8 +131,9 @@ class Case:
         self.told.append(f"cut to {self.cut} bytes")
 
     def make(self):
-        kinds = ([self.change_field] * 9 + [self.change_neighbours] * 3 + [self.add_a_little] * 3 + [self.close_loop] * 3 + [self.copy_record] * 2 +
-                 [self.fill] * 2 + [self.scatter] * 2 + [self.noise] + [self.truncate])
+        kinds = ([self.change_field] * 9 + [self.change_neighbours] * 3 + [self.add_a_little] * 3 +
+                 [self.close_loop] * 3 + [self.copy_record] * 2 + [self.fill] * 2 + [self.scatter] * 2 + [self.noise] +
+                 [self.truncate])
         for _ in range(self.random.choice((1, 1, 1, 2, 3, 8))):
             self.random.choice(kinds)()
 
@@ -186,7 +189,8 @@ def try_case(bench, core, number, memory_bytes):
     for command in (COMMANDS[first], COMMANDS[(first + 1) % len(COMMANDS)]):
         words = command + ("-",) if len(command) > 1 else command
         # With sanitizers, too, malloc says no to what it cannot have.
-        run = bench.run(*words, path, limit_s=LIMIT_S, env=bench.environment(ASAN_OPTIONS="allocator_may_return_null=1"))
+        environment = bench.environment(ASAN_OPTIONS="allocator_may_return_null=1")
+        run = bench.run(*words, path, limit_s=LIMIT_S, env=environment)
         fault = fault_of(run, command, memory_bytes)
         bench.statuses[run.status] = bench.statuses.get(run.status, 0) + 1
         if fault:

@@ -93,16 +93,18 @@ def proc_state(pid):
         return file.read().rpartition(")")[2].split()[0]
 
 
-def smaps(pid):
-    """{(start, end): anonymous bytes}"""
+def smaps(pid, figure="Anonymous", modes="p"):
+    """{(start, end): bytes} of the mappings that have these modes"""
     mappings, place = {}, None
     with open(f"/proc/{pid}/smaps") as file:
         for line in file:
             first = line.split(None, 1)[0]
             if not first.endswith(":"):
                 place = tuple(int(number, 16) for number in first.split("-"))
-                mappings[place] = 0
-            elif first == "Anonymous:":
+                is_wanted = set(modes) <= set(line.split()[1])
+                if is_wanted:
+                    mappings[place] = 0
+            elif first == figure + ":" and is_wanted:
                 mappings[place] = int(line.split()[1]) * 1024
     return mappings
 
@@ -204,9 +206,9 @@ class Bench:
             return Run(status, out.read().decode(errors="replace"), err.read().decode(errors="replace"),
                        time.monotonic() - started, usage.ru_maxrss * 1024)
 
-    def json(self, command, words, *more):
+    def json(self, command, words, *more, env=None):
         """What `acre COMMAND --json` says of a process or a core; checks that it went well."""
-        run = self.run(command, "--json", "-", *more, words)
+        run = self.run(command, "--json", "-", *more, words, env=env)
         if run.status != 0 or run.err:
             self.check(f"acre {command} {words}", False, f"status {run.status}", run.err)
             return None

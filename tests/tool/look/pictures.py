@@ -115,12 +115,14 @@ def check_terminal(bench, name, program, picture):
     bench.check(f"{name}: the terminal shows the same", not differences(
         {address: letter for address, letter in wanted.items() if address not in missing}, cells),
         differences(wanted, cells))
-    bench.check(f"{name}: what it sums up is empty", skipped > 0 and {wanted[address] for address in missing} <= {".", " "})
+    bench.check(f"{name}: what it sums up is empty",
+                skipped > 0 and {wanted[address] for address in missing} <= {".", " "})
     break_rows = [line for line in run.out.splitlines() if line.endswith("<- program break")]
     row = re.match(r" *0x([0-9a-f]+)", break_rows[0]) if break_rows else None
     start = int(row.group(1), 16) if row else 0
     bench.check(f"{name}: the break is where it is",
-                len(break_rows) == 1 and start < picture["break"]["now"] <= start + 82 * picture["cell_bytes"], break_rows)
+                len(break_rows) == 1 and start < picture["break"]["now"] <= start + 82 * picture["cell_bytes"],
+                break_rows)
 
 
 def on_terminal(words, environment):
@@ -166,7 +168,8 @@ def check_coarser(bench, name, program, picture):
         fine &= kind == min(inside, key=order.index, default=" ") or (kind == "o" and not is_shown_whole)
     bench.check(f"{name}: a larger cell is drawn as the first of what is in it", fine)
     for what, small in (("live_bytes", live), ("resident_bytes", resident)):
-        bench.equal(f"{name}: {what} are the same in larger cells", sum(cells_of(coarse, what).values()), sum(small.values()))
+        bench.equal(f"{name}: {what} are the same in larger cells", sum(cells_of(coarse, what).values()),
+                    sum(small.values()))
 
 
 def check_pictures(bench, name, program):

@@ -16,7 +16,7 @@ from figures import check_sums
 RESIDENT_TOLERANCE_BYTES = 16 << 20
 TORN_PARTS_MOST, TORN_PARTS_ON_AVERAGE = 0.3, 0.05  # of all slabs, large and huge blocks
 LIVE_MOST_BYTES = 1 << 30             # it has about 30 MiB
-RUN_S, PAIRS = 8, 7
+RUN_S, PAIRS, SLOWER_MOST_PERCENT = 8, 9, 2
 
 
 class Quiet:
@@ -123,7 +123,7 @@ def cpu_seconds(pid):
 
 
 def measure(bench, name, threads, per_second):
-    """Turns with and without, beside each other in time. The middle of all pairs in percent, and their spread."""
+    """Turns with and without, beside each other in time: by how many percent by the clock it is slower, each time."""
     program = bench.heap("churn", listed=False, more=[str(threads)])
     program.reach("ready")
     time.sleep(2)
@@ -138,7 +138,17 @@ def measure(bench, name, threads, per_second):
     for what, slower in (("by the clock", by_clock), ("by its own processor time", by_cpu)):
         bench.say(f"{name}, {what}: slower by {statistics.median(slower):.2f} % "
                   f"({min(slower):.2f} to {max(slower):.2f} in {len(slower)} pairs)")
-    return statistics.median(by_clock)
+    return by_clock
+
+
+def check_slowdown(bench, name, threads, per_second):
+    """Where half of the pairs differ by more than what is asked for, the machine has too much else to do to tell."""
+    slower = measure(bench, name, threads, per_second)
+    quarters = statistics.quantiles(slower)
+    if quarters[2] - quarters[0] > SLOWER_MOST_PERCENT:
+        bench.skip(name, f"the middle half of the pairs is {quarters[2] - quarters[0]:.1f} % apart: too busy a machine")
+    else:
+        bench.check(f"{name}: less than {SLOWER_MOST_PERCENT} % slower", quarters[1] < SLOWER_MOST_PERCENT, quarters[1])
 
 
 def slowdown(bench):
@@ -147,11 +157,9 @@ def slowdown(bench):
         bench.skip("slowdown", "only with --slowdown")
         return
     processors = os.sysconf("SC_NPROCESSORS_ONLN")
-    bench.check("all processors busy, once a second: less than 2 % slower",
-                measure(bench, "all processors busy, once a second", processors, 1) < 2)
+    check_slowdown(bench, "all processors busy, once a second", processors, 1)
     # 20 times a second acre itself takes processor time that the process does not get: this one leaves it a processor.
-    bench.check("a processor left for acre, 20 times a second: less than 2 % slower",
-                measure(bench, "a processor left for acre, 20 times a second", max(1, processors - 1), 20) < 2)
+    check_slowdown(bench, "a processor left for acre, 20 times a second", max(1, processors - 1), 20)
     measure(bench, "all processors busy, 20 times a second", processors, 20)
 
 

@@ -32,7 +32,8 @@ def sparse(bench):
     figures = bench.json("why", program.pid)
     spans = {each["block_bytes"]: each["spans"] for each in figures["classes"]}
     bench.check("it was that big", figures["live_bytes"] >= HEAP_LEAST_BYTES, figures["live_bytes"])
-    bench.check("with that many slabs and large blocks", sum(spans.values()) > 30000 and spans.get(None, 0) > 16000, spans)
+    bench.check("with that many slabs and large blocks",
+                sum(spans.values()) > 30000 and spans.get(None, 0) > 16000, spans)
     bench.check("and that sparse", figures["resident_bytes"] < RESIDENT_MOST_BYTES, figures["resident_bytes"])
     bench.equal("to the byte", figures["resident_bytes"], sum(look.smaps(program.pid).values()))
     wanted = sum(counted for _, counted, _ in program.ledger.read()) + (512 << 20) + (256 << 20)
