@@ -91,7 +91,8 @@ function acreMap(data, place, legendPlace, about) {
 
   // Into sight, between the two bars.
   function follow() {
-    const px = sizes[size], top = chosen.view.box.getBoundingClientRect().top + Math.floor(chosen.cell / chosen.view.across) * px;
+    const { view, cell } = chosen, px = sizes[size];
+    const top = view.box.getBoundingClientRect().top + Math.floor(cell / view.across) * px;
     const above = top - document.querySelector("header").getBoundingClientRect().bottom;
     const below = top + px - about.getBoundingClientRect().top;
     if (above < 0 || below > 0) window.scrollBy(0, above < 0 ? above : below);

@@ -125,8 +125,8 @@ def fragmented(bench):
     program.go_to("full")
     check_process(bench, "fragmented", program)
     older = bench.environment([os.path.join(bench.bin, "libno_scan.so")])
-    figures = bench.json("why", program.pid, "--freeze")
-    bench.equal("fragmented: the same on an older kernel", bench.json("why", program.pid, "--freeze", env=older), figures)
+    bench.equal("fragmented: the same on an older kernel", bench.json("why", program.pid, "--freeze", env=older),
+                bench.json("why", program.pid, "--freeze"))
     check_cores(bench, "fragmented", program, signal.SIGABRT)
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The page of acre map --html in a headless Chromium: drawn, without an error, and it answers keys, pointer and zoom."""
+"""The page of acre map --html in a headless Chromium: it is drawn, without an error, and answers to keys, the pointer
+and zoom."""
 
 import json
 import os
@@ -51,8 +52,9 @@ class Page:
 
     def geometry(self, view):
         """Where the box of a segment is, and how its cells lie in it."""
-        return self.value("(() => { const box = document.querySelectorAll('.cells')[VIEW], r = box.getBoundingClientRect();"
-                          "return [r.left, r.top, map.views[VIEW].across, map.px(), r.width, r.height]; })()", VIEW=view)
+        return self.value("(() => { const box = document.querySelectorAll('.cells')[VIEW].getBoundingClientRect();"
+                          "return [box.left, box.top, map.views[VIEW].across, map.px(), box.width, box.height]; })()",
+                          VIEW=view)
 
     def canvases(self):
         return self.value("[...document.querySelectorAll('canvas')].map(canvas => [canvas.width, canvas.height])")
@@ -103,8 +105,8 @@ def check_keys(bench, name, page, view):
     page.value("map.forget()")
     segment, across = page.data["segments"][view], page.geometry(view)[2]
     cell = 0
-    for key, step in (("ArrowRight", 1), ("ArrowRight", 1), ("ArrowDown", across), ("ArrowLeft", -1), ("ArrowUp", -across),
-                      ("ArrowUp", 0)):
+    for key, step in (("ArrowRight", 1), ("ArrowRight", 1), ("ArrowDown", across), ("ArrowLeft", -1),
+                      ("ArrowUp", -across), ("ArrowUp", 0)):
         page.browser.press(key)
         cell += step
         text, start = page.value(STATUS), segment["start"] + cell * page.data["cell_bytes"]
@@ -113,8 +115,9 @@ def check_keys(bench, name, page, view):
     for _ in range(min(rows - 1, KEYS_MOST)):
         page.browser.press("ArrowDown")
     page.settle()
-    in_sight = page.value("(() => { const px = map.px(), y = map.chosen().view.box.getBoundingClientRect().top + "
-                          "Math.floor(map.chosen().cell / map.chosen().view.across) * px; return y >= 0 && y + px <= innerHeight; })()")
+    in_sight = page.value("(() => { const { view, cell } = map.chosen(), px = map.px();"
+                          "const y = view.box.getBoundingClientRect().top + Math.floor(cell / view.across) * px;"
+                          "return y >= 0 && y + px <= innerHeight; })()")
     bench.check(f"{name}: a cell further down comes into sight", rows > KEYS_MOST // 2 and in_sight, rows)
     bench.check(f"{name}: and is drawn there", page.value(PAINTED, VIEW=view) > 100)
     page.value("scrollTo(0, 0)")
