@@ -274,6 +274,7 @@ def main(description, tests, **options):
         parser.add_argument("--" + name.replace("_", "-"), **kind)
     arguments = parser.parse_args()
     bench = Bench(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of the end below
     names = arguments.only.split(",") if arguments.only else None
     try:
         for test in tests:
