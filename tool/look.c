@@ -92,11 +92,10 @@ json_t *look_json_text(const char *bytes) {
     return text;
 }
 
-bool look_write_json(json_t *object, const char *path) {
+bool look_write(const char *path, look_writer *write, const void *what) {
     bool to_stdout = strcmp(path, "-") == 0;
     FILE *stream = to_stdout ? stdout : fopen(path, "we");
-    bool written = stream != NULL && json_dumpf(object, stream, JSON_INDENT(2)) == 0 &&
-                   fputc('\n', stream) != EOF && fflush(stream) == 0;
+    bool written = stream != NULL && write(stream, what) && fflush(stream) == 0 && !ferror(stream);
     int error = errno;
     if (stream != NULL && !to_stdout) {
         written = fclose(stream) == 0 && written;
@@ -106,3 +105,9 @@ bool look_write_json(json_t *object, const char *path) {
     }
     return written;
 }
+
+static bool write_object(FILE *stream, const void *object) {
+    return json_dumpf(object, stream, JSON_INDENT(2)) == 0 && fputc('\n', stream) != EOF;
+}
+
+bool look_write_json(json_t *object, const char *path) { return look_write(path, write_object, object); }

@@ -6,6 +6,7 @@
 
 #include <argp.h>
 #include <jansson.h>
+#include <stdio.h>
 
 struct look_request {
     const char *words; /* PID or CORE */
@@ -26,7 +27,10 @@ void look_title(const struct look_request *request, const struct target *target,
 
 /* Any bytes as a JSON text: those that are no UTF-8 become U+FFFD. */
 json_t *look_json_text(const char *bytes);
-/* To a file, or - for standard output; false after one line on stderr. */
+/* Opens a file, or - for standard output, has it written, and closes it; false after one line on stderr. */
+typedef bool look_writer(FILE *stream, const void *what);
+bool look_write(const char *path, look_writer *write, const void *what);
+/* The same of an object as JSON. */
 bool look_write_json(json_t *object, const char *path);
 
 #endif

@@ -80,26 +80,12 @@ static const struct argp map_argp = {
         "not be looked at; 2: wrong usage; 1: the output could not be written.",
 };
 
-/* false after one line on stderr. */
-static bool write_file(const char *path, bool (*write)(FILE *stream, const struct map_view *view),
-                       const struct map_view *view) {
-    bool to_stdout = strcmp(path, "-") == 0;
-    FILE *stream = to_stdout ? stdout : fopen(path, "we");
-    bool written = stream != NULL && write(stream, view) && fflush(stream) == 0 && !ferror(stream);
-    int error = errno;
-    if (stream != NULL && !to_stdout) {
-        written = fclose(stream) == 0 && written;
-    }
-    if (!written) {
-        complain("cannot write to %s: %s", to_stdout ? "standard output" : path, strerror(error));
-    }
-    return written;
-}
-
-static bool write_svg(FILE *stream, const struct map_view *view) {
+static bool write_svg(FILE *stream, const void *view) {
     map_draw_svg(stream, view);
     return true;
 }
+
+static bool write_html(FILE *stream, const void *view) { return map_draw_html(stream, view); }
 
 static bool write_json(const struct map_view *view, const char *path) {
     json_t *object = map_json(view);
@@ -116,11 +102,11 @@ static bool write_outputs(const struct map_arguments *arguments, const struct ma
         any_file = true;
     }
     if (arguments->svg_path != NULL) {
-        written = write_file(arguments->svg_path, write_svg, view) && written;
+        written = look_write(arguments->svg_path, write_svg, view) && written;
         any_file = true;
     }
     if (arguments->html_path != NULL) {
-        written = write_file(arguments->html_path, map_draw_html, view) && written;
+        written = look_write(arguments->html_path, write_html, view) && written;
         any_file = true;
     }
     if (!any_file) {

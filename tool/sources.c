@@ -2,7 +2,6 @@
 #include "sources.h"
 
 #include "command.h"
-#include "complain.h"
 #include "look.h"
 
 #include <argp.h>
@@ -100,19 +99,9 @@ static void tell(unsigned done, unsigned all) {
     }
 }
 
-/* false after one line on stderr. */
-static bool write_svg(const struct sources *sources, const char *path) {
-    FILE *stream = fopen(path, "we");
-    bool written = stream != NULL;
-    if (written) {
-        sources_draw(stream, sources);
-        written = !ferror(stream);
-        written = fclose(stream) == 0 && written;
-    }
-    if (!written) {
-        complain("cannot write to %s: %s", path, strerror(errno));
-    }
-    return written;
+static bool write_svg(FILE *stream, const void *sources) {
+    sources_draw(stream, sources);
+    return true;
 }
 
 static int measure(int argc, char **argv) {
@@ -122,7 +111,7 @@ static int measure(int argc, char **argv) {
         !sources_measure(&sources, arguments.rounds, tell)) {
         return ACRE_EXIT_FAILED;
     }
-    bool written = arguments.svg_path == NULL || write_svg(&sources, arguments.svg_path);
+    bool written = arguments.svg_path == NULL || look_write(arguments.svg_path, write_svg, &sources);
     if (arguments.json_path != NULL) {
         json_t *object = sources_json(&sources);
         written = object != NULL && look_write_json(object, arguments.json_path) && written;

@@ -83,21 +83,13 @@ static json_t *strip_json(struct heap *heap) {
 }
 
 static json_t *sample_json(const struct timeline *timeline, struct heap *heap, const struct account *account) {
-    uint64_t held_bytes = 0;
     const uint64_t *bytes = account->bytes;
-    for (size_t i = 0; i < heap->chunk_count; i++) {
-        held_bytes += (uint64_t)heap->chunks[i].pages << heap->page_shift;
-    }
-    for (size_t i = 0; i < heap->huge_count; i++) {
-        held_bytes += heap->huge[i].mapped_bytes;
-    }
     json_t *sample =
         json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "t", now_s() - timeline->started_s, "resident",
                   number(account->resident_bytes), "live", number(account->live_bytes), "partly",
                   number(bytes[BUCKET_PARTLY]), "retained",
                   number(bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED] + bytes[BUCKET_STOCK] + bytes[BUCKET_FRESH]),
-                  "break", number(heap->break_now > heap->break_start ? heap->break_now - heap->break_start : 0),
-                  "held", number(held_bytes));
+                  "break", number(heap_break_bytes(heap)), "held", number(heap_held_bytes(heap)));
     if (sample != NULL) {
         add_calls(timeline, heap->target->pid, sample);
         json_object_set_new(sample, "strip", strip_json(heap));
@@ -173,7 +165,6 @@ static double take_sample(struct timeline *timeline, struct heap *heap) {
     json_t *sample = sample_json(timeline, heap, &account);
     if (sample != NULL) {
         json_array_append_new(timeline->samples, sample);
-        timeline->taken++;
     }
     double cost_s = spent_s() - began_s;
     keep_pictures(timeline, heap, &account);

@@ -19,7 +19,6 @@ struct timeline {
     uint64_t peak_bytes;   /* resident, of those samples that have a picture */
     json_t *peak_map, *peak_why; /* NULL: there was no sample */
     json_t *end_map, *end_why;
-    unsigned long taken;
 };
 
 /* false when there is no memory. */

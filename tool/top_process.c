@@ -42,14 +42,7 @@ static void say_rates(struct top_screen *screen, const struct heap *heap, struct
 }
 
 static void say_sums(struct top_screen *screen, const struct heap *heap, const struct account *account) {
-    uint64_t held_bytes = 0;
     const uint64_t *bytes = account->bytes;
-    for (size_t i = 0; i < heap->chunk_count; i++) {
-        held_bytes += (uint64_t)heap->chunks[i].pages << heap->page_shift;
-    }
-    for (size_t i = 0; i < heap->huge_count; i++) {
-        held_bytes += heap->huge[i].mapped_bytes;
-    }
     top_say(screen, TOP_PLAIN, "resident  %s: live %s in %s blocks", human_bytes(account->resident_bytes).text,
             human_bytes(bytes[BUCKET_LIVE]).text, human_count(account->live_blocks).text);
     top_say(screen, TOP_PLAIN, "besides   partly used %s, free %s, not handed out %s",
@@ -58,11 +51,10 @@ static void say_sums(struct top_screen *screen, const struct heap *heap, const s
     top_say(screen, TOP_PLAIN, "          thread stock %s, metadata %s, not acre's %s",
             human_bytes(bytes[BUCKET_STOCK]).text, human_bytes(bytes[BUCKET_METADATA]).text,
             human_bytes(account->other_bytes).text);
-    uint64_t break_bytes = heap->break_now > heap->break_start ? heap->break_now - heap->break_start : 0;
     top_say(screen, TOP_PLAIN, "addresses %s: break %s, chunks %s, huge %s; threads %s, arenas %s",
-            human_bytes(held_bytes).text, human_bytes(break_bytes).text, human_count(heap->chunk_count).text,
-            human_count(heap->huge_count).text, human_count(heap->thread_count).text,
-            human_count(heap->arena_count - 1).text);
+            human_bytes(heap_held_bytes(heap)).text, human_bytes(heap_break_bytes(heap)).text,
+            human_count(heap->chunk_count).text, human_count(heap->huge_count).text,
+            human_count(heap->thread_count).text, human_count(heap->arena_count - 1).text);
 }
 
 static int by_resident(const void *one, const void *other) {

@@ -415,3 +415,18 @@ void heap_free(struct heap *heap) {
     free(heap->threads);
     *heap = (struct heap){.target = heap->target};
 }
+
+uint64_t heap_held_bytes(const struct heap *heap) {
+    uint64_t held_bytes = 0;
+    for (size_t i = 0; i < heap->chunk_count; i++) {
+        held_bytes += (uint64_t)heap->chunks[i].pages << heap->page_shift;
+    }
+    for (size_t i = 0; i < heap->huge_count; i++) {
+        held_bytes += heap->huge[i].mapped_bytes;
+    }
+    return held_bytes;
+}
+
+uint64_t heap_break_bytes(const struct heap *heap) {
+    return heap->break_now > heap->break_start ? heap->break_now - heap->break_start : 0;
+}

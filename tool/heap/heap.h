@@ -81,6 +81,10 @@ struct heap_run {
 /* The run that begins at a page of a chunk; pages 0: none can. */
 struct heap_run heap_run_at(const struct heap *heap, struct record chunk, uint32_t page, uint32_t chunk_pages);
 
+/* Addresses that acre holds, in chunks and huge blocks; and how far the break has gone from its start. */
+uint64_t heap_held_bytes(const struct heap *heap);
+uint64_t heap_break_bytes(const struct heap *heap);
+
 /* For heap.c: threads.c fills in what threads hold ready. */
 bool heap_read_threads(struct heap *heap);
 
