@@ -56,8 +56,18 @@ static void *allocate_from(struct acre_heap *heap, size_t size_bytes, size_t *di
 
 bool acre_is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }
 
+/* Of any size in a mapping of its own, for what would stay where the heap happens to end and hold the break up. */
+static void *allocate_apart(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    uintptr_t block = 0;
+    if (size_bytes <= (size_t)PTRDIFF_MAX)
+        block = acre_huge_take_anew(&acre_default_arena.huge, acre_max(size_bytes, 1), alignment, dirty_bytes);
+    return block == 0 ? acre_out_of_memory() : (void *)block;
+}
+
 static ACRE_NOINLINE void *allocate_slowly(size_t size_bytes, size_t *dirty_bytes) {
-    return acre_is_ready() ? allocate_from(acre_this_heap, size_bytes, dirty_bytes) : acre_out_of_memory();
+    if (!acre_is_ready()) return acre_out_of_memory();
+    if (acre_heap_is_apart()) return allocate_apart(size_bytes, ACRE_ALIGNMENT, dirty_bytes);
+    return allocate_from(acre_this_heap, size_bytes, dirty_bytes);
 }
 
 static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
@@ -113,10 +123,13 @@ void *acre_allocate_zeroed(size_t size_bytes) {
 }
 
 void *acre_allocate_aligned(size_t size_bytes, size_t alignment) {
+    size_t dirty_bytes;
     if (alignment <= ACRE_ALIGNMENT) return allocate(size_bytes);
     if (size_bytes <= ACRE_MEDIUM_MOST && alignment <= ACRE_MEDIUM_MOST)
         return allocate(acre_class_aligned(size_bytes, alignment));
-    return acre_is_ready() ? acre_allocate_aligned_in(acre_this_heap, size_bytes, alignment) : acre_out_of_memory();
+    if (!acre_is_ready()) return acre_out_of_memory();
+    if (acre_heap_is_apart()) return allocate_apart(size_bytes, alignment, &dirty_bytes);
+    return acre_allocate_aligned_in(acre_this_heap, size_bytes, alignment);
 }
 
 void *acre_allocate_aligned_in(struct acre_heap *heap, size_t size_bytes, size_t alignment) {

@@ -180,7 +180,9 @@ static bool start(void) {
     sigset_t all, mask;
     int kept = errno;
     struct acre_heap *entered = acre_this_heap;
-    acre_this_heap = &acre_this_thread->heap; /* what libc allocates for the thread is to outlive an arena */
+    /* What libc allocates for the thread outlives an arena, and is not to hold the break up where it ends now. */
+    acre_this_heap = &acre_this_thread->heap;
+    if (acre_default_arena.supplier.source != ACRE_SOURCE_BRK) acre_heap_set_apart();
     join();
     sigfillset(&all);
     pthread_attr_init(&attributes);

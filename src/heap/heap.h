@@ -153,6 +153,11 @@ void acre_heap_start(struct acre_depot *depot);
 /* The calling thread's heap of the default arena, made at its first use; NULL when there is no memory. */
 struct acre_heap *acre_heap_make(void);
 ACRE_INLINE bool acre_heap_is_made(void) { return ACRE_LIKELY(acre_this_thread != &acre_no_thread); }
+/* The thread has a heap, but was told to take from none: what it allocates now comes to mappings of its own. */
+ACRE_INLINE void acre_heap_set_apart(void) { acre_this_heap = &acre_no_thread.heap; }
+ACRE_INLINE bool acre_heap_is_apart(void) {
+    return acre_heap_is_made() && ACRE_UNLIKELY(acre_this_heap == &acre_no_thread.heap);
+}
 ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
     return acre_heap_is_made() ? &acre_this_thread->heap : acre_heap_make();
 }

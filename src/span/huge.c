@@ -289,16 +289,18 @@ static struct acre_huge *use_again_within(struct acre_quota *quota, size_t size_
     return NULL;
 }
 
-static struct acre_huge *take_shared(struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+static struct acre_huge *take_shared(struct acre_supplier *supplier, size_t size_bytes, size_t alignment, bool anew,
                                      size_t *dirty_bytes) {
+    struct acre_huge *huge = NULL;
     huge_blocks.frees_in_row = 0;
-    struct acre_huge *huge = use_again_within(&supplier->quota, size_bytes, alignment, dirty_bytes);
+    if (!anew) huge = use_again_within(&supplier->quota, size_bytes, alignment, dirty_bytes);
     if (huge == NULL) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
     if (huge == NULL && decay_locked(true)) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
     return huge;
 }
 
-uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+static uintptr_t take(struct acre_huge_space *space, size_t size_bytes, size_t alignment, bool anew,
+                      size_t *dirty_bytes) {
     struct acre_supplier *supplier = space->supplier;
     size_t mapped_bytes = mapped_size(size_bytes, supplier->unit_bytes);
     struct acre_huge *huge = NULL;
@@ -307,7 +309,7 @@ uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_
     alignment = acre_max(alignment, acre_os_page_bytes());
     if (!supplier->is_shared) huge = take_supplied(supplier, mapped_bytes, alignment, dirty_bytes);
     acre_lock(&huge_blocks.lock);
-    if (supplier->is_shared) huge = take_shared(supplier, mapped_bytes, alignment, dirty_bytes);
+    if (supplier->is_shared) huge = take_shared(supplier, mapped_bytes, alignment, anew, dirty_bytes);
     if (huge != NULL) {
         huge->kept_bytes = huge->mapped_bytes;
         note_live(space, huge, size_bytes);
@@ -316,6 +318,15 @@ uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_
     acre_quota_note_peak(&supplier->quota);
     acre_unlock(&huge_blocks.lock);
     return huge == NULL ? 0 : huge->span.base;
+}
+
+uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    return take(space, size_bytes, alignment, false, dirty_bytes);
+}
+
+uintptr_t acre_huge_take_anew(struct acre_huge_space *space, size_t size_bytes, size_t alignment,
+                              size_t *dirty_bytes) {
+    return take(space, size_bytes, alignment, true, dirty_bytes);
 }
 
 static void limit_cache(size_t most_bytes) {

@@ -62,6 +62,9 @@ bool acre_huge_space_each(struct acre_huge_space *space, bool (*visit)(struct ac
 /* A block of size_bytes aligned to alignment (a power of two, at least a page); 0 when there is no memory. Behind
  * its first *dirty_bytes it reads as zeros. */
 uintptr_t acre_huge_take(struct acre_huge_space *space, size_t size_bytes, size_t alignment, size_t *dirty_bytes);
+/* The same, never from the cache. */
+uintptr_t acre_huge_take_anew(struct acre_huge_space *space, size_t size_bytes, size_t alignment,
+                              size_t *dirty_bytes);
 /* false: it is not live (a second free). */
 bool acre_huge_give(struct acre_huge *huge);
 /* The block with a new size, moved by the kernel if it must; 0 when that cannot be done (it is then as before). */

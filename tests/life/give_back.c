@@ -12,6 +12,8 @@
  *
  * alone: a process without threads gives back too what it does not need any more, when it is much.
  *
+ * top: what gives back does not itself hold the break up, though it starts when slabs fill all of the heap.
+ *
  * before: the heap was built before the first thread. raw-fork: children that libc does not know of.
  * ends: a process whose main thread leaves by pthread_exit ends with its last thread. late: also if libc freed
  * something for those threads after their last destructors.
@@ -285,6 +287,23 @@ static void run_alone(void) {
     CHECKF(now_bytes <= 16 * mib, "%zu KiB of %zu are still resident", now_bytes / 1024, peak_bytes / 1024);
 }
 
+static void run_top(void) {
+    enum { COUNT = 56000, KEPT = 8, MOST_TRIES = 10000 };
+    static char *blocks[COUNT];
+    char *start = sbrk(0);
+    if (process_has_source("brk")) SKIP("there everything comes from the break");
+    for (size_t i = 0; i < COUNT; i++) CHECK((blocks[i] = malloc(1000)) != NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+        if (i % KEPT != 0) free(blocks[i]);
+    }
+    for (int tries = 0; process_thread_count() < 2 && tries < MOST_TRIES; tries++) free(malloc(100000));
+    CHECK(process_thread_count() == 2);
+    for (size_t i = 0; i < COUNT; i += KEPT) free(blocks[i]);
+    malloc_trim(0);
+    char *end = sbrk(0);
+    CHECKF(end - start <= (ptrdiff_t)mib, "%td KiB are left of the break", (end - start) / 1024);
+}
+
 /* ---- remote: free blocks in slabs of a thread that will never look at them */
 
 enum { FOREIGN = 200000 };
@@ -441,6 +460,8 @@ int main(int count, char **arguments) {
         run_holes(count > 2 ? (unsigned)atoi(arguments[2]) : 5);
     else if (strcmp(variant, "alone") == 0)
         run_alone();
+    else if (strcmp(variant, "top") == 0)
+        run_top();
     else if (strcmp(variant, "before") == 0)
         run_before();
     else if (strcmp(variant, "raw-fork") == 0)

@@ -68,7 +68,7 @@ acre_test(limit_option_sizes limits life OPTIONS limit:64m,huge_threshold:128k A
 
 # Free memory goes back: by itself, and when it is asked for.
 acre_test_program(give_back life/give_back.c)
-foreach(variant idle-random idle-clustered idle-none remote alone before ends late forked)
+foreach(variant idle-random idle-clustered idle-none remote alone top before ends late forked)
   acre_test(give_back_${variant} give_back life ARGS ${variant})
 endforeach()
 # However long the scavenger would rest, it is not what the process waits for.
