@@ -29,6 +29,40 @@ const char *acre_version(void);
  * millisecond at a time. Thread-safe; not async-signal-safe. */
 int acre_release(void);
 
+/* ---- misuse
+ *
+ * A double free, a free of what is no block, and the like: option misuse says what becomes of it (abort: a line on
+ * standard error, and the program ends; report: the line, and the call does nothing; ignore: the call does
+ * nothing). free and its kin then leave everything as it is, realloc returns NULL with errno EINVAL and leaves the
+ * block, malloc_usable_size is 0, and a function of arenas returns NULL or false with errno EINVAL, or does
+ * nothing. docs/misuse.md says what is noticed and when. */
+enum acre_misuse_kind {
+    ACRE_MISUSE_DOUBLE_FREE = 1, /* of a block that is free */
+    ACRE_MISUSE_FREED,           /* realloc or malloc_usable_size of one */
+    ACRE_MISUSE_NOT_A_BLOCK,     /* of an address in acre's memory where no block begins, or none was handed out */
+    ACRE_MISUSE_FOREIGN,         /* of an address that is not acre's, or is so no more */
+    ACRE_MISUSE_DAMAGED,         /* a block was written to after its free, where acre had noted something in it */
+    ACRE_MISUSE_ARENA,           /* a function of arenas was given none, or one that is destroyed */
+    ACRE_MISUSE_ARENA_ORDER      /* an arena left that was not entered, or destroyed while it is */
+};
+
+struct acre_misuse {
+    enum acre_misuse_kind kind;
+    const char *function; /* that was called wrongly, "free"; of what is noticed later: that must have been */
+    const void *address;  /* as it was given; NULL for ACRE_MISUSE_ARENA_ORDER */
+    const char *line;     /* that is written to standard error, without its newline */
+};
+
+/* Calls handler for each misuse, before its line is written and the program ends, in the thread that comes upon it;
+ * also when option misuse is ignore. NULL: nobody (the default). Returns the handler before, or NULL.
+ *
+ * The handler is called in the middle of malloc or free, perhaps with locks held: it may do what a signal handler
+ * may, write and _exit among it, and must not call malloc, free and their kin, any function of acre, nor what does,
+ * and must not leave by longjmp or an exception. What it is given is valid until it returns. Several threads may
+ * call it at once, and it is not called for a misuse of its own. Thread-safe and async-signal-safe. */
+typedef void acre_misuse_handler(const struct acre_misuse *misuse);
+acre_misuse_handler *acre_set_misuse_handler(acre_misuse_handler *handler);
+
 /* ---- arenas
  *
  * An arena is a heap of its own. Its blocks are apart from all others in memory, have a limit that hurts nobody
@@ -36,7 +70,7 @@ int acre_release(void);
  * thread, and realloc leaves a block in its arena.
  *
  * Any number of threads may allocate from an arena and free into it. An arena that was destroyed is noticed by its
- * handle, and that ends the program with a line, until the record serves its sixteenth arena since.
+ * handle, which is misuse as above, until the record serves its sixteenth arena since.
  *
  * acre_arena_reset and acre_arena_destroy are
  * for one thread alone: no other may use the arena or a block of it at that time. None of these functions is

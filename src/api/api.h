@@ -38,7 +38,7 @@ ACRE_INLINE void acre_scavenger_check(void) {
 }
 /* In the child of a fork there is none. */
 void acre_scavenger_after_fork(void);
-/* Usable bytes of a live block. `function` names the caller in the line that ends the program if it is none. */
+/* Usable bytes of a live block. 0: it is none, which is misuse of `function`. */
 size_t acre_usable_bytes(const char *function, void *block);
 
 extern struct acre_options acre_options;

@@ -6,17 +6,21 @@
 #include "inspect/figures.h"
 #include "inspect/walk.h"
 #include "metadata/map.h"
-#include "os/report.h"
+#include "os/misuse.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 
+/* NULL, and errno is EINVAL: there is none. */
 static struct acre_arena *checked(const char *function, const acre_arena *place) {
     struct acre_arena *arena = place == NULL ? NULL : acre_arena_of_place(place);
-    if (arena == NULL)
-        acre_fail("%s(%p): not an arena: it was never created, or is destroyed", function, (void *)place);
+    if (arena == NULL) {
+        acre_misuse(ACRE_MISUSE_ARENA, function, (uintptr_t)place,
+                    "not an arena: it was never created, or is destroyed");
+        errno = EINVAL;
+    }
     return arena;
 }
 
@@ -26,11 +30,15 @@ static void claim(acre_arena *place, struct acre_heap *heap) {
     if (atomic_compare_exchange_strong(&place->owner, &nobody, acre_thread_pointer())) place->heap = heap;
 }
 
+/* NULL, and errno says why: no such arena, or no memory. */
 static ACRE_NOINLINE struct acre_heap *find_heap(const char *function, acre_arena *place) {
     struct acre_arena *arena = checked(function, place);
-    if (!acre_is_ready()) return NULL;
-    struct acre_heap *heap = acre_heap_make_for(&arena->depot);
-    if (heap != NULL) claim(place, heap);
+    if (arena == NULL) return NULL;
+    struct acre_heap *heap = acre_is_ready() ? acre_heap_make_for(&arena->depot) : NULL;
+    if (heap == NULL)
+        acre_out_of_memory();
+    else
+        claim(place, heap);
     return heap;
 }
 
@@ -52,7 +60,7 @@ static ACRE_NOINLINE void *allocate_slowly(acre_arena *place, size_t size_bytes)
         if (ACRE_LIKELY(block != NULL)) return block;
     }
     struct acre_heap *heap = heap_in("acre_arena_malloc", place);
-    return heap == NULL ? acre_out_of_memory() : acre_allocate_in(heap, size_bytes);
+    return heap == NULL ? NULL : acre_allocate_in(heap, size_bytes);
 }
 
 ACRE_INLINE void *allocate(acre_arena *place, size_t size_bytes) {
@@ -72,14 +80,14 @@ ACRE_PUBLIC void *acre_arena_calloc(acre_arena *arena, size_t count, size_t size
     size_t size_bytes;
     void *block = NULL;
     if (__builtin_mul_overflow(count, size, &size_bytes)) size_bytes = SIZE_MAX;
-    block = heap == NULL ? acre_out_of_memory() : acre_allocate_zeroed_in(heap, size_bytes);
+    block = heap == NULL ? NULL : acre_allocate_zeroed_in(heap, size_bytes);
     return acre_counted_in(arena, ACRE_COUNT_CALLOC, size_bytes, block);
 }
 
 ACRE_PUBLIC void *acre_arena_realloc(acre_arena *arena, void *block, size_t size) {
     struct acre_heap *heap = heap_in("acre_arena_realloc", arena);
     struct acre_count_before before = acre_count_before(block);
-    void *moved = heap == NULL ? acre_out_of_memory() : acre_reallocate_in(heap, block, size);
+    void *moved = heap == NULL ? NULL : acre_reallocate_in(heap, block, size);
     return acre_counted_again(arena, before, size, moved);
 }
 
@@ -89,7 +97,7 @@ ACRE_PUBLIC void *acre_arena_aligned_alloc(acre_arena *arena, size_t alignment, 
         errno = EINVAL;
         return NULL;
     }
-    void *block = heap == NULL ? acre_out_of_memory() : acre_allocate_aligned_in(heap, size, alignment);
+    void *block = heap == NULL ? NULL : acre_allocate_aligned_in(heap, size, alignment);
     return acre_counted_in(arena, ACRE_COUNT_ALIGNED, size, block);
 }
 
@@ -107,19 +115,26 @@ ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *optio
 
 ACRE_PUBLIC void acre_arena_reset(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_reset", place);
+    if (arena == NULL) return;
     acre_count_reset(arena);
     acre_arena_empty(arena);
 }
 
 ACRE_PUBLIC void acre_arena_destroy(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_destroy", place);
+    if (arena == NULL) return;
+    if (!acre_heap_check_not_entered(&arena->depot)) {
+        errno = EINVAL;
+        return;
+    }
     acre_count_destroy(arena);
     if (!acre_arena_end(arena, place))
-        acre_fail("acre_arena_destroy(%p): another thread destroys it", (void *)place);
+        acre_misuse(ACRE_MISUSE_ARENA, "acre_arena_destroy", (uintptr_t)place, "another thread destroys it");
 }
 
 ACRE_PUBLIC bool acre_arena_release(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_release", place);
+    if (arena == NULL) return false;
     struct acre_heap *heap = acre_is_ready() ? acre_heap_for(&arena->depot) : NULL;
     if (heap != NULL) {
         acre_remote_drain(heap);
@@ -142,15 +157,16 @@ ACRE_PUBLIC acre_arena *acre_arena_of(const void *block) {
 }
 
 ACRE_PUBLIC bool acre_arena_contains(acre_arena *place, const void *address) {
-    return acre_walk_contains(checked("acre_arena_contains", place), (uintptr_t)address);
+    struct acre_arena *arena = checked("acre_arena_contains", place);
+    return arena != NULL && acre_walk_contains(arena, (uintptr_t)address);
 }
 
 ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_figures *stats) {
     struct acre_arena *arena = place == NULL ? &acre_default_arena : checked("acre_arena_stats", place);
-    const struct acre_quota *quota = &arena->supplier.quota;
     struct acre_figures figures;
     *stats = (struct acre_arena_figures){0, 0, 0, 0, 0, 0, 0};
-    if (!acre_is_ready()) return;
+    if (arena == NULL || !acre_is_ready()) return;
+    const struct acre_quota *quota = &arena->supplier.quota;
     acre_figures_of(arena, &figures);
     stats->live_bytes = figures.live_bytes;
     stats->live_blocks = figures.live_blocks;
@@ -162,7 +178,8 @@ ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_figures *
 }
 
 ACRE_PUBLIC bool acre_arena_walk(acre_arena *place, acre_visit_block *visit, void *context) {
-    return acre_walk_blocks(checked("acre_arena_walk", place), visit, context);
+    struct acre_arena *arena = checked("acre_arena_walk", place);
+    return arena != NULL && acre_walk_blocks(arena, visit, context);
 }
 
 struct each {
@@ -183,7 +200,8 @@ ACRE_PUBLIC bool acre_arena_each(acre_visit_arena *visit, void *context) {
 ACRE_PUBLIC bool acre_arena_enter(acre_arena *place) {
     struct acre_heap *heap = heap_in("acre_arena_enter", place);
     struct acre_thread *thread = acre_this_thread;
-    if (heap == NULL || thread->depth == ACRE_ENTERED_MOST) {
+    if (heap == NULL) return false;
+    if (thread->depth == ACRE_ENTERED_MOST) {
         errno = ENOMEM;
         return false;
     }
@@ -196,7 +214,10 @@ ACRE_PUBLIC bool acre_arena_enter(acre_arena *place) {
 
 ACRE_PUBLIC void acre_arena_leave(void) {
     struct acre_thread *thread = acre_this_thread;
-    if (thread->depth == 0) acre_fail("acre_arena_leave: this thread has entered no arena");
+    if (thread->depth == 0) {
+        acre_misuse(ACRE_MISUSE_ARENA_ORDER, "acre_arena_leave", 0, "this thread has entered no arena");
+        return;
+    }
     thread->depth--;
     acre_this_heap = thread->depth > 0 ? thread->entered[thread->depth - 1] : &thread->heap;
 }

@@ -3,8 +3,9 @@
 #include "api/api.h"
 #include "arena/scavenge.h"
 #include "inspect/figures.h"
-#include "os/report.h"
+#include "os/misuse.h"
 #include "os/os.h"
+#include "os/report.h"
 #include "span/huge.h"
 #include "span/released.h"
 
@@ -82,6 +83,10 @@ static bool release(size_t pad_bytes) {
 ACRE_PUBLIC int malloc_trim(size_t pad_bytes) { return release(pad_bytes); }
 
 ACRE_PUBLIC int acre_release(void) { return release(0); }
+
+ACRE_PUBLIC acre_misuse_handler *acre_set_misuse_handler(acre_misuse_handler *handler) {
+    return acre_misuse_set_handler(handler);
+}
 
 static void write_line(const char *format, ...) {
     char text[160];

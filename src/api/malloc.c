@@ -5,8 +5,8 @@
 #include "heap/recent.h"
 #include "inspect/count.h"
 #include "metadata/map.h"
+#include "os/misuse.h"
 #include "os/os.h"
-#include "os/report.h"
 #include "slab/mixed.h"
 #include "span/huge.h"
 
@@ -140,9 +140,9 @@ void *acre_allocate_aligned_in(struct acre_heap *heap, size_t size_bytes, size_t
     return allocate_large(heap, acre_max(size_bytes, 1), alignment, &dirty_bytes);
 }
 
-static _Noreturn void fail_unknown(const char *function, void *block) {
-    acre_fail("%s(%p): not a block of acre: it was never handed out, or is unmapped again by an earlier free",
-              function, block);
+static void tell_unknown(const char *function, void *block) {
+    acre_misuse(ACRE_MISUSE_FOREIGN, function, (uintptr_t)block,
+                "not a block of acre: it was never handed out, or is unmapped again by an earlier free");
 }
 
 static const char *name_of(struct acre_span *span) {
@@ -150,23 +150,30 @@ static const char *name_of(struct acre_span *span) {
     return arena == NULL ? "none" : arena->name;
 }
 
-static _Noreturn void fail_large(const char *function, struct acre_chunk *chunk, void *block,
-                                 enum acre_large_error error) {
-    acre_fail(error == ACRE_LARGE_FREED ? "%s(%p): double free of a large block (arena %s)"
-                                        : "%s(%p): not a block: inside a large block or between blocks (arena %s)",
-              function, block, name_of(&chunk->span));
+static void tell_large(enum acre_misuse_kind kind, const char *function, struct acre_chunk *chunk, void *block) {
+    const char *text = kind == ACRE_MISUSE_DOUBLE_FREE ? "double free of a large block (arena %s)"
+                       : kind == ACRE_MISUSE_FREED
+                           ? "the block is free (arena %s)"
+                           : "not a block: inside a large block or between blocks (arena %s)";
+    acre_misuse(kind, function, (uintptr_t)block, text, name_of(&chunk->span));
 }
 
 static void release_large(struct acre_chunk *chunk, void *block) {
     enum acre_large_error error = acre_page_heap_give_large(chunk->heap, chunk, (uintptr_t)block);
     if (error == ACRE_LARGE_FINE) return;
-    if (acre_arena_of_span(&chunk->span) == NULL) fail_unknown("free", block); /* pages that small arenas share */
-    fail_large("free", chunk, block, error);
+    if (acre_arena_of_span(&chunk->span) == NULL) /* pages that small arenas share */
+        tell_unknown("free", block);
+    else
+        tell_large(error == ACRE_LARGE_FREED ? ACRE_MISUSE_DOUBLE_FREE : ACRE_MISUSE_NOT_A_BLOCK, "free", chunk,
+                   block);
 }
 
 static void release_huge(struct acre_huge *huge, void *block) {
-    if ((uintptr_t)block != huge->span.base) fail_unknown("free", block);
-    if (!acre_huge_give(huge)) acre_fail("free(%p): double free of a huge block", block);
+    if ((uintptr_t)block != huge->span.base)
+        acre_misuse(ACRE_MISUSE_NOT_A_BLOCK, "free", (uintptr_t)block,
+                    "not a block: inside a huge block or behind one");
+    else if (!acre_huge_give(huge, (uintptr_t)block))
+        acre_misuse(ACRE_MISUSE_DOUBLE_FREE, "free", (uintptr_t)block, "double free of a huge block");
 }
 
 static ACRE_NOINLINE void release_slowly(uintptr_t address) {
@@ -185,7 +192,7 @@ static ACRE_NOINLINE void release_slowly(uintptr_t address) {
         release_huge((struct acre_huge *)span, block);
         break;
     default:
-        fail_unknown("free", block);
+        tell_unknown("free", block);
     }
     acre_scavenger_check();
 }
@@ -197,7 +204,11 @@ static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
 
 /* The fast path. A block's bit is bit 4..7 of its address in half word 8..15 of the slab's bitmap. */
 ACRE_INLINE void release(void *block) {
-    if (ACRE_WATCHED && block != NULL) acre_note_reuse(block, acre_usable_bytes("free", block));
+    if (ACRE_WATCHED && block != NULL) {
+        size_t usable_bytes = acre_usable_bytes("free", block);
+        if (usable_bytes == 0) return;
+        acre_note_reuse(block, usable_bytes);
+    }
     uintptr_t address = acre_copy((uintptr_t)block), turned = acre_turned((uintptr_t)block);
     uintptr_t granule = acre_turned_granule(turned), slot = granule % ACRE_LOOKASIDE_SLOTS;
     struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
@@ -253,24 +264,32 @@ ACRE_PUBLIC void *calloc(size_t count, size_t size) {
 static size_t large_usable_bytes(const char *function, struct acre_chunk *chunk, void *block) {
     size_t asked_bytes;
     size_t usable_bytes = acre_page_heap_large_size(chunk->heap, chunk, (uintptr_t)block, &asked_bytes);
-    if (usable_bytes == 0) fail_large(function, chunk, block, ACRE_LARGE_INSIDE);
+    if (usable_bytes == 0) {
+        bool is_free = acre_page_heap_check_large(chunk->heap, chunk, (uintptr_t)block) == ACRE_LARGE_FREED;
+        tell_large(is_free ? ACRE_MISUSE_FREED : ACRE_MISUSE_NOT_A_BLOCK, function, chunk, block);
+    }
     return usable_bytes;
+}
+
+static size_t slab_usable_bytes(const char *function, struct acre_slab *slab, uintptr_t block) {
+    uint32_t number = acre_slab_find(slab, block);
+    if (number == ACRE_NO_BLOCK || block - slab->span.base >= ACRE_PEEK(&slab->fresh_bytes) ||
+        !acre_slab_is_block(slab, number)) {
+        acre_slab_tell_no_block(function, slab, block);
+        return 0;
+    }
+    if (acre_slab_looks_free(slab, number) || acre_remote_holds(acre_this_thread, slab, number)) {
+        acre_slab_tell_free(ACRE_MISUSE_FREED, function, slab, block);
+        return 0;
+    }
+    return acre_slab_bytes_of(slab, number);
 }
 
 static size_t usable_of(struct acre_span *span, const char *function, void *block) {
     switch (span->kind) {
     case ACRE_SPAN_SMALL:
-    case ACRE_SPAN_MEDIUM: {
-        const struct acre_slab *slab = (const struct acre_slab *)span;
-        uint32_t number = acre_slab_find(slab, (uintptr_t)block);
-        if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number))
-            acre_slab_fail_inside(function, slab, (uintptr_t)block);
-        ACRE_LOOK_AWAY();
-        bool is_free = acre_slab_is_free(slab, number);
-        ACRE_LOOK_AGAIN();
-        if (is_free) acre_fail("%s(%p): the block is free (arena %s)", function, block, name_of(span));
-        return acre_slab_bytes_of(slab, number);
-    }
+    case ACRE_SPAN_MEDIUM:
+        return slab_usable_bytes(function, (struct acre_slab *)span, (uintptr_t)block);
     case ACRE_SPAN_CHUNK:
         return large_usable_bytes(function, (struct acre_chunk *)span, block);
     case ACRE_SPAN_HUGE: {
@@ -281,11 +300,17 @@ static size_t usable_of(struct acre_span *span, const char *function, void *bloc
     default:
         break;
     }
-    fail_unknown(function, block);
+    tell_unknown(function, block);
+    return 0;
 }
 
 size_t acre_usable_bytes(const char *function, void *block) {
     return usable_of(acre_map_find((uintptr_t)block), function, block);
+}
+
+static void *refuse(void) {
+    errno = EINVAL;
+    return NULL;
 }
 
 static void clear_behind(void *block, size_t usable_bytes) {
@@ -335,7 +360,7 @@ ACRE_INLINE size_t own_small_bytes(void *block) {
     if (slab == NULL || acre_slab_is_mixed(slab)) return 0;
     uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
     bool live = acre_slab_begins_block(slab, bit) && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
-                (slab->bits[bit / 64] >> bit % 64 & 1) == 0;
+                !acre_slab_looks_free(slab, acre_slab_number(slab, bit));
     return live ? slab->stride * ACRE_ALIGNMENT : 0;
 }
 
@@ -349,6 +374,7 @@ static void *resize(struct acre_heap *heap, void *block, size_t size_bytes) {
     size_t usable_bytes = own_small_bytes(block);
     bool in_slab = usable_bytes != 0 || is_in_slab(block);
     if (usable_bytes == 0) usable_bytes = acre_usable_bytes("realloc", block);
+    if (usable_bytes == 0) return refuse();
     if (size_bytes == 0) { /* as glibc: frees, and says so by NULL */
         release(block);
         return NULL;
@@ -375,6 +401,7 @@ void *acre_reallocate_in(struct acre_heap *heap, void *block, size_t size_bytes)
     struct acre_arena *arena = acre_arena_of_span(acre_map_find((uintptr_t)block));
     if (arena == NULL || &arena->depot == heap->depot) return resize(heap, block, size_bytes);
     size_t usable_bytes = acre_usable_bytes("acre_arena_realloc", block);
+    if (usable_bytes == 0) return refuse();
     void *moved = size_bytes == 0 ? NULL : acre_allocate_in(heap, size_bytes);
     if (moved == NULL && size_bytes != 0) return NULL;
     if (moved != NULL) memcpy(moved, block, acre_min(size_bytes, usable_bytes));

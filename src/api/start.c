@@ -2,6 +2,7 @@
 #include "inspect/count.h"
 #include "inspect/description.h"
 #include "metadata/map.h"
+#include "os/misuse.h"
 #include "os/os.h"
 #include "source/source.h"
 #include "span/huge.h"
@@ -32,6 +33,7 @@ static bool start(void) {
         .decay_ms = acre_options.decay_ms,
         .thp = (enum acre_thp)acre_options.thp,
     };
+    acre_misuse_start((enum acre_misuse_policy)acre_options.misuse);
     acre_source_start(acre_options.limit_bytes == 0 ? SIZE_MAX : acre_options.limit_bytes);
     acre_huge_start(&huge);
     acre_arena_start(&acre_default_arena, "default", &acre_options);

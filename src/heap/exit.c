@@ -10,6 +10,7 @@ static void put_back(struct acre_slab *slab, uint32_t bit) {
 void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
+    if (heap->home == acre_this_thread) acre_heap_check_cursor(heap, slab);
     size_t block_bytes = acre_slab_block_bytes(slab);
     uintptr_t base = slab->span.base, end = base + slab->fresh_bytes;
     if (cursor->base == base && cursor->top <= ACRE_READY_MOST) {
@@ -45,10 +46,10 @@ static bool give_up_full(struct acre_slab *slab) {
 void acre_heap_hand_on(struct acre_slab *slab) {
     slab->node = (struct acre_node){NULL, NULL};
     acre_slab_collect(slab);
-    uint32_t free_blocks = acre_slab_count_free(slab);
+    uint32_t free_blocks = acre_slab_take_stock(slab);
     if (free_blocks == 0) {
         if (give_up_full(slab)) return;
-        free_blocks = acre_slab_count_free(slab);
+        free_blocks = acre_slab_take_stock(slab);
     }
     if (free_blocks == slab->total)
         acre_heap_destroy(slab);

@@ -11,7 +11,7 @@ void acre_heap_adopted(struct acre_slab *slab) {
     acre_recent_expel(heap, slab);
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
-    acre_heap_settle(heap, slab, acre_slab_count_free(slab));
+    acre_heap_settle(heap, slab, acre_slab_take_stock(slab));
 }
 
 /* A remote free sets its bits, then queues the slab, then looks at the owner; here the owner goes first and the
@@ -39,24 +39,18 @@ void acre_heap_countdown(struct acre_slab *slab) {
         return;
     }
     uint32_t free_blocks = acre_slab_free_now(slab);
-    /* What the frees add up to and what the bits say differ when something was freed that is no block. */
-    if (free_blocks == slab->total) {
-        for (uint32_t word = 0; word < slab->words; word++) {
-            if (slab->bits[word] != 0 && !acre_slab_word_is_sound(slab, word, slab->bits[word]))
-                acre_slab_fail_word(slab, word);
-        }
-        ACRE_ASSERT(acre_slab_count_free(slab) == slab->total);
-    }
     if (acre_heap_stays_partial(slab, free_blocks)) return;
     acre_heap_unlist(heap, slab);
     acre_heap_settle(heap, slab, free_blocks);
 }
 
-/* The block's number, after all that can be known about a pointer into a slab is checked. */
+/* The block's number, or, told, ACRE_NO_BLOCK: none begins there, or none was handed out yet. */
 ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
     uint32_t number = acre_slab_find(slab, address);
-    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || address - slab->span.base >= ACRE_PEEK(&slab->fresh_bytes)))
-        acre_slab_fail_inside("free", slab, address);
+    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || address - slab->span.base >= ACRE_PEEK(&slab->fresh_bytes))) {
+        acre_slab_tell_no_block("free", slab, address);
+        return ACRE_NO_BLOCK;
+    }
     return number;
 }
 
@@ -65,7 +59,13 @@ static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
     if (slab->keeps_recent && slab->heap == heap && address % ACRE_ALIGNMENT == 0 &&
         acre_recent_put(&heap->recent[slab->span.size_class], slab, address))
         return;
-    acre_slab_set_free(slab, checked_number(slab, address));
+    uint32_t number = checked_number(slab, address);
+    if (number == ACRE_NO_BLOCK || acre_heap_check_held(slab->heap, slab, address)) return;
+    if (ACRE_UNLIKELY(acre_slab_looks_free(slab, number))) {
+        acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab, address);
+        return;
+    }
+    acre_slab_set_free(slab, number);
     atomic_signal_fence(memory_order_release); /* who reads the countdown and then bits finds those it knows of */
     if (--slab->span.countdown == 0) acre_heap_countdown(slab);
 }
@@ -125,6 +125,11 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
      * was set before the block could come to us. */
     struct acre_heap *heap = acre_heap_mine();
     uint32_t number = checked_number(slab, address);
+    if (number == ACRE_NO_BLOCK) return;
+    if (ACRE_UNLIKELY(acre_slab_looks_free(slab, number))) {
+        acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab, address);
+        return;
+    }
     if (heap != NULL && owner == ACRE_OWNER_NONE && free_full_of_others(slab, number)) return;
     if (heap != NULL &&
         ((owner == ACRE_OWNER_NONE && adopt_full(slab)) || (owner == ACRE_OWNER_SHARED && adopt_shared(slab)))) {

@@ -44,8 +44,10 @@ struct acre_supply {
 #define ACRE_OUTBOX_MOST 64u /* blocks freed here and not yet sent to their owner: each can pin a page */
 
 struct acre_outbox {
-    struct {
+    struct acre_outbox_slot {
         struct acre_slab *slab; /* NULL: empty */
+        uintptr_t base;         /* the slab's, and its class: what it was when the blocks were freed */
+        uint32_t size_class;
         uint32_t word;
         uint64_t bits;
     } slot[ACRE_OUTBOX_SLOTS];
@@ -216,7 +218,7 @@ ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bo
     return block;
 }
 
-/* Frees a block of a slab, whoever owns it. Ends the program when there is none at this address. */
+/* Frees a block of a slab, whoever owns it. When there is none at this address, that is misuse. */
 void acre_heap_free(struct acre_slab *slab, uintptr_t address);
 /* others.c: the calling thread's heap of the depot's arena; NULL when it has none. Made if need be; NULL when there
  * is no memory. */
@@ -228,8 +230,8 @@ void acre_heap_empty_all(struct acre_depot *depot, bool end);
 /* The calling thread's heap, if the arena has no other and no thread is on its way out of it; or NULL. While no
  * other thread uses the arena it stays so. */
 struct acre_heap *acre_heap_alone_in(struct acre_depot *depot);
-/* Ends the program if a thread has entered the arena. */
-void acre_heap_check_not_entered(struct acre_depot *depot);
+/* Whether no thread has entered the arena; if one has, that is misuse, and told. */
+bool acre_heap_check_not_entered(struct acre_depot *depot);
 /* For a thread that ends. */
 void acre_heap_leave_others(struct acre_thread *thread);
 /* The owner's free brought the countdown to 0. */
@@ -275,6 +277,13 @@ bool acre_heap_give_current(struct acre_heap *heap);
 /* When memory is short: what can be had back from the cache, this heap and the page heap; whether any was. */
 bool acre_heap_recover(struct acre_heap *heap);
 
+/* cursor.c, all of the caller's: blocks in the cursor of the slab's class, which is current there, or in those of
+ * classes served from the mixed slab, that are free as well: that is misuse, and they are so no more. */
+void acre_heap_check_cursor(struct acre_heap *heap, struct acre_slab *slab);
+void acre_heap_check_mixed_cursors(struct acre_heap *heap, struct acre_slab *slab);
+/* Before free of a block of the slab: whether a cursor holds it, which is misuse. */
+bool acre_heap_check_held(const struct acre_heap *heap, const struct acre_slab *slab, uintptr_t address);
+
 /* mixed.c: a block of the class from the heap's mixed slab, by way of more in the cursor, which is empty and whose
  * class has no slab; NULL: this is not how it is to be had. */
 void *acre_mixed_take(struct acre_heap *heap, unsigned size_class);
@@ -287,6 +296,8 @@ void acre_mixed_empty(struct acre_heap *heap, bool may_keep);
 
 /* remote.c */
 void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number);
+/* Whether the thread's own free of the block is on its way. */
+bool acre_remote_holds(const struct acre_thread *thread, const struct acre_slab *slab, uint32_t number);
 void acre_remote_flush(struct acre_thread *thread);
 void acre_remote_drain(struct acre_heap *heap);
 /* Empties the queue of a heap of an arena whose blocks are at their end. */

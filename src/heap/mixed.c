@@ -17,7 +17,15 @@
 /* Fewer frees are not worth another look at a slab. */
 #define LOOK_LEAST 16u
 
+/* Blocks in cursors count as live. Where the slab seems to be empty all the same, they were freed. */
+static uint32_t checked_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
+    if (free_blocks < slab->total) return free_blocks;
+    acre_heap_check_mixed_cursors(heap, slab);
+    return acre_slab_take_stock(slab);
+}
+
 void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
+    free_blocks = checked_free(heap, slab, free_blocks);
     uint32_t live = slab->total - free_blocks;
     if (live == 0) {
         if (heap->mixed_slabs > 0) heap->mixed_slabs--;
@@ -30,7 +38,7 @@ void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t 
     acre_decay_note();
 }
 
-/* Blocks in cursors count as live. Where none was freed, no bitmap need be counted. */
+/* Where none was freed, no bitmap need be counted. */
 static uint32_t count_free(const struct acre_heap *heap, struct acre_slab *slab) {
     bool had_remote = atomic_load_explicit(&slab->remote, memory_order_relaxed) != NULL ||
                       atomic_load_explicit(&slab->remote_list, memory_order_relaxed) != 0;
@@ -43,7 +51,7 @@ static void retire(struct acre_heap *heap) {
     struct acre_slab *slab = heap->mixed;
     heap->mixed = NULL;
     if (slab == NULL) return;
-    uint32_t free_blocks = count_free(heap, slab);
+    uint32_t free_blocks = checked_free(heap, slab, count_free(heap, slab));
     if (free_blocks == slab->total) {
         acre_mixed_restart(slab);
         heap->mixed_blocks = 0;

@@ -6,8 +6,8 @@
 
 #include "metadata/map.h"
 #include "metadata/metadata.h"
+#include "os/misuse.h"
 #include "os/os.h"
-#include "os/report.h"
 
 #define PAUSE_US 100
 
@@ -149,25 +149,27 @@ static void lock_when_none_leaves(struct acre_depot *depot) {
 }
 
 /* Its malloc would take from what is gone. */
-static void check_not_entered(const struct acre_heap *heap) {
+static bool check_not_entered(const struct acre_heap *heap) {
     const struct acre_thread *home = heap->home;
     uint32_t most = ACRE_PEEK(&home->depth);
     for (uint32_t depth = 0; depth < most; depth++) {
-        if (ACRE_PEEK(&home->entered[depth]) == heap)
-            acre_fail("acre_arena_destroy: a thread has entered the arena %s and not left it", heap->depot->name);
+        if (ACRE_PEEK(&home->entered[depth]) != heap) continue;
+        acre_misuse(ACRE_MISUSE_ARENA_ORDER, "acre_arena_destroy", 0,
+                    "a thread has entered the arena %s and not left it", heap->depot->name);
+        return false;
     }
+    return true;
 }
 
-void acre_heap_check_not_entered(struct acre_depot *depot) {
+bool acre_heap_check_not_entered(struct acre_depot *depot) {
     const struct acre_heap *alone = acre_heap_alone_in(depot);
-    if (alone != NULL) {
-        check_not_entered(alone);
-        return;
-    }
+    if (alone != NULL) return check_not_entered(alone);
+    bool none = true;
     acre_lock(acre_heap_lock());
-    for (struct acre_node *node = depot->heaps.next; node != &depot->heaps; node = node->next)
-        check_not_entered(ACRE_CONTAINER_OF(node, struct acre_heap, depot_node));
+    for (struct acre_node *node = depot->heaps.next; none && node != &depot->heaps; node = node->next)
+        none = check_not_entered(ACRE_CONTAINER_OF(node, struct acre_heap, depot_node));
     acre_unlock(acre_heap_lock());
+    return none;
 }
 
 /* With the registry locked, at the end of its arena: nobody names it any more. */

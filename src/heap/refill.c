@@ -23,12 +23,22 @@
 /* How many more refills found scattered blocks than runs when a class begins to keep recent blocks. */
 #define SCATTERED_MANY 4
 
+/* Before blocks are handed out for the first time: no bit says that one of them is free. */
+static void check_fresh(struct acre_slab *slab, uint32_t run_bytes) {
+    uint32_t last = (slab->fresh_bytes + run_bytes - 1) / slab->unit_bytes / 64;
+    for (uint32_t word = slab->fresh_bytes / slab->unit_bytes / 64; word <= last; word++) {
+        uint64_t bits = slab->bits[word];
+        if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
+    }
+}
+
 /* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
 static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
     size_t block_bytes = acre_slab_block_bytes(slab), left_bytes = slab->end_bytes - slab->fresh_bytes;
     size_t run_bytes = acre_max(4096 / block_bytes, 1) * block_bytes;
     uintptr_t first = slab->span.base + slab->fresh_bytes;
     if (run_bytes > left_bytes) run_bytes = left_bytes;
+    check_fresh(slab, (uint32_t)run_bytes);
     slab->fresh_bytes += (uint32_t)run_bytes;
     supply->touched = acre_slab_words_touched(slab);
     supply->fresh = true;
@@ -42,10 +52,13 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
 /* Takes the blocks of a word one by one down below *bottom, as far as there is room; what is left of the word. The
  * second is taken without asking whether there is one, which no processor could guess; a third is rare where runs
  * are short. */
-ACRE_INLINE uint64_t take_word(const struct acre_slab *slab, uint32_t at, uint16_t *ready, uint32_t *bottom) {
+ACRE_INLINE uint64_t take_word(struct acre_slab *slab, uint32_t at, uint16_t *ready, uint32_t *bottom) {
     uint64_t word = slab->bits[at];
     uint32_t first_bit = at * 64, place = *bottom - 1;
-    if (ACRE_UNLIKELY((word & ~acre_slab_begins(slab, at)) != 0)) acre_slab_fail_word(slab, at);
+    if (ACRE_UNLIKELY((word & ~acre_slab_begins(slab, at)) != 0)) {
+        word = acre_slab_mend_word(slab, at);
+        if (word == 0) return 0;
+    }
     ready[place] = (uint16_t)(first_bit + acre_lowest_bit(word));
     word &= word - 1;
     ready[place - 1] = (uint16_t)(first_bit + acre_lowest_bit(word | UINT64_C(1) << 63));
@@ -57,7 +70,15 @@ ACRE_INLINE uint64_t take_word(const struct acre_slab *slab, uint32_t at, uint16
     return word;
 }
 
-/* Takes blocks one by one out of the supply's words, as many as the cursor holds; the lowest goes out. */
+/* Those that are taken lie in their order, the highest at the bottom: the first that was handed out before. */
+static ACRE_COLD uint32_t drop_fresh(struct acre_slab *slab, const uint16_t *ready, uint32_t bottom) {
+    for (; bottom < ACRE_READY_MOST && ready[bottom] * slab->unit_bytes >= slab->fresh_bytes; bottom++)
+        acre_slab_tell_no_block("free", slab, slab->span.base + ready[bottom] * (uintptr_t)slab->unit_bytes);
+    return bottom;
+}
+
+/* Takes blocks one by one out of the supply's words, as many as the cursor holds; the lowest goes out. NULL: misuse
+ * had set all of their bits, which are clear now. */
 static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
@@ -74,8 +95,11 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     if (left != 0) words |= UINT64_C(1) << at;
     supply->words = words;
     supply->exact = true;
-    uintptr_t highest = slab->span.base + ready[bottom] * (uintptr_t)slab->unit_bytes;
-    if (ACRE_UNLIKELY(highest - slab->span.base >= slab->fresh_bytes)) acre_slab_fail_inside("free", slab, highest);
+    if (ACRE_UNLIKELY(bottom == ACRE_READY_MOST)) return NULL;
+    if (ACRE_UNLIKELY(ready[bottom] * slab->unit_bytes >= slab->fresh_bytes)) {
+        bottom = drop_fresh(slab, ready, bottom);
+        if (bottom == ACRE_READY_MOST) return NULL;
+    }
     cursor->base = slab->span.base;
     cursor->bottom = bottom;
     cursor->top = ACRE_READY_MOST - 1;
@@ -83,21 +107,24 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
 }
 
 /* Takes the first run of word `at`, the first of the supply's, or nothing: NULL, when its last block's bit would
- * not be least_bits behind its first one's. What it takes is sound, or the program ends (see
+ * not be least_bits behind its first one's, or when the word is not sound and is to be mended (see
  * acre_slab_word_is_sound, whose parts are here as they come up). */
 ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab,
-                           uint32_t at, uint32_t least_bits) {
+                           uint32_t at, uint32_t least_bits, bool *is_sound) {
     uint64_t word = slab->bits[at];
     uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
     uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
     uint32_t last_bit = acre_log2_floor(run);
+    *is_sound = true;
     if (last_bit < least_bits) return NULL;
     uint32_t offset = first_bit * unit_bytes, block_bytes = slab->stride * unit_bytes;
     uint32_t end_bytes = offset + block_bytes + last_bit * unit_bytes;
     if (ACRE_UNLIKELY((missing & shifted) != 0 || !acre_slab_begins_block_at(slab, offset) ||
-                      end_bytes > slab->fresh_bytes))
-        acre_slab_fail_word(slab, acre_lowest_bit(supply->words));
+                      end_bytes > slab->fresh_bytes)) {
+        *is_sound = false;
+        return NULL;
+    }
     slab->bits[at] = word ^= run << lowest;
     if (word == 0) supply->words &= supply->words - 1;
     uintptr_t first = slab->span.base + offset;
@@ -106,16 +133,28 @@ ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *suppl
     return acre_not_null(first);
 }
 
+static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
+
+/* The supply's first word is not sound. */
+static ACRE_NOINLINE void *mend_and_refill(struct acre_heap *heap, struct acre_slab *slab) {
+    acre_slab_mend_word(slab, acre_lowest_bit(heap->supply[slab->span.size_class].words));
+    return refill_from(heap, slab);
+}
+
 /* Of an arena whose blocks come zeroed. */
 static void *take_zeroed(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     struct acre_supply *supply = &heap->supply[size_class];
-    char *block = take_run(cursor, supply, slab, acre_lowest_bit(supply->words), acre_slab_run_least_bits(slab));
+    bool is_sound;
+    char *block =
+        take_run(cursor, supply, slab, acre_lowest_bit(supply->words), acre_slab_run_least_bits(slab), &is_sound);
+    if (!is_sound) return mend_and_refill(heap, slab);
     if (block != NULL) {
         memset(block, 0, cursor->end - (uintptr_t)block);
     } else {
         block = take_scattered(heap, slab);
+        if (block == NULL) return refill_from(heap, slab);
         memset(block, 0, acre_slab_block_bytes(slab));
         for (uint32_t place = cursor->bottom; place < cursor->top; place++)
             memset((void *)(cursor->base + heap->ready[size_class][place] * (uintptr_t)slab->unit_bytes), 0,
@@ -132,11 +171,14 @@ static void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
     struct acre_supply *supply = &heap->supply[size_class];
     uint32_t at = acre_lowest_bit(supply->words);
     if (slab->depot->zeroes) return take_zeroed(heap, slab);
-    void *block = take_run(&heap->cursor[size_class], supply, slab, at, acre_slab_run_least_bits(slab));
+    bool is_sound;
+    void *block = take_run(&heap->cursor[size_class], supply, slab, at, acre_slab_run_least_bits(slab), &is_sound);
+    if (!is_sound) return mend_and_refill(heap, slab);
     if (block == NULL) {
         if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
             acre_recent_start(heap, size_class);
-        return take_scattered(heap, slab);
+        block = take_scattered(heap, slab);
+        return block != NULL ? block : refill_from(heap, slab);
     }
     if (supply->scattered > 0 && --supply->scattered == 0) acre_recent_stop(heap, size_class);
     return block;
@@ -161,12 +203,14 @@ static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *
     return true;
 }
 
+/* Of a PARTIAL slab: it has no live block. Its countdown is far away then, and else not. */
+static bool is_kept(const struct acre_slab *slab) { return slab->armed == ACRE_COUNTDOWN_FAR; }
+
 static struct acre_slab *take_partial(struct acre_heap *heap, struct acre_supply *supply) {
     struct acre_slab *slab = acre_heap_first_partial(supply);
     if (slab == NULL) return NULL;
     acre_heap_unlist(heap, slab);
-    if (acre_slab_free_now(slab) == slab->total)
-        heap->kept_bytes -= acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
+    if (is_kept(slab)) heap->kept_bytes -= acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
     return slab;
 }
 
@@ -223,8 +267,6 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     return true;
 }
 
-static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
-
 /* When there is no memory: the slab that was given up for having too little free. Others may have had it meanwhile,
  * and its record may be another slab's by now. */
 static bool take_back(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class) {
@@ -275,21 +317,25 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
 /* From the current slab, inside the gate: a run, or through *words what is left of the pass, which may be nothing.
  */
 ACRE_INLINE void *refill_from_run(struct acre_heap *heap, unsigned size_class, struct acre_slab *slab,
-                                  uint64_t *left) {
+                                  uint64_t *left, bool *is_sound) {
     struct acre_supply *supply = &heap->supply[size_class];
     slab->was_looked_at = false;
     if (slab->armed - slab->span.countdown >= RESTART_FREES) begin_pass(supply, slab);
     uint64_t words = supply->words;
     while (words != 0 && slab->bits[acre_lowest_bit(words)] == 0) words &= words - 1;
     supply->words = *left = words;
+    *is_sound = true;
     if (words == 0) return NULL;
-    return take_run(&heap->cursor[size_class], supply, slab, acre_lowest_bit(words), slab->run_least_bits);
+    return take_run(&heap->cursor[size_class], supply, slab, acre_lowest_bit(words), slab->run_least_bits,
+                    is_sound);
 }
 
 static void *refill_from(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     uint64_t words;
-    void *block = refill_from_run(heap, size_class, slab, &words);
+    bool is_sound;
+    void *block = refill_from_run(heap, size_class, slab, &words, &is_sound);
+    if (!is_sound) return mend_and_refill(heap, slab);
     if (block != NULL) return block;
     return words != 0 ? take_and_note(heap, slab) : refill_after_pass(heap, size_class);
 }
@@ -298,6 +344,11 @@ static void *refill_from(struct acre_heap *heap, struct acre_slab *slab) {
  * keep anything for then. */
 static ACRE_NOINLINE void *note_and_leave(struct acre_heap *heap, struct acre_slab *slab) {
     void *block = take_and_note(heap, slab);
+    acre_gate_leave(heap);
+    return block;
+}
+static ACRE_NOINLINE void *mend_and_leave(struct acre_heap *heap, struct acre_slab *slab) {
+    void *block = mend_and_refill(heap, slab);
     acre_gate_leave(heap);
     return block;
 }
@@ -320,12 +371,14 @@ static ACRE_NOINLINE void *refill_slowly(struct acre_heap *heap, unsigned size_c
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_slab *slab = heap->supply[size_class].slab;
     uint64_t words;
+    bool is_sound;
     ACRE_ASSERT(heap->recent[size_class].top->block == 0);
     if (ACRE_UNLIKELY(slab == NULL)) return refill_slowly(heap, size_class);
     acre_gate_knock(heap);
     ACRE_GO_IF_SET(acre_gate_is_closed, closed);
-    void *block = refill_from_run(heap, size_class, slab, &words);
+    void *block = refill_from_run(heap, size_class, slab, &words, &is_sound);
     if (words == 0) return end_pass_and_leave(heap, size_class);
+    if (ACRE_UNLIKELY(!is_sound)) return mend_and_leave(heap, slab);
     if (block == NULL) return note_and_leave(heap, slab);
     acre_gate_leave(heap);
     return block;
@@ -333,11 +386,17 @@ closed:
     return refill_slowly(heap, size_class);
 }
 
-/* How many blocks of a current slab are live: neither free nor in the cursor. */
+/* How many blocks of a current slab are live: neither free nor in the cursor. Never 0 where there is one: free of a
+ * block in the cursor makes it free twice over. */
 static uint32_t count_live(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
-    size_t ready = acre_cursor_blocks(&heap->cursor[size_class], size_class);
-    return slab->total - acre_slab_count_free(slab) - (uint32_t)ready;
+    uint32_t ready = (uint32_t)acre_cursor_blocks(&heap->cursor[size_class], size_class);
+    uint32_t gone = acre_slab_count_free(slab) + ready;
+    if (gone >= slab->total) {
+        acre_heap_check_cursor(heap, slab);
+        gone = acre_slab_take_stock(slab) + ready;
+    }
+    return slab->total - gone;
 }
 
 static void destroy_current(struct acre_heap *heap, struct acre_slab *slab) {
@@ -390,7 +449,7 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     size_t span_bytes = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
     struct acre_slab *sole = acre_heap_first_partial(supply);
-    bool replaces = sole != NULL && acre_slab_free_now(sole) == sole->total && sole->span.base > slab->span.base;
+    bool replaces = sole != NULL && is_kept(sole) && sole->span.base > slab->span.base;
     if (replaces) {
         acre_heap_unlist(heap, sole);
         heap->kept_bytes -= span_bytes;
@@ -414,10 +473,11 @@ static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
         struct acre_slab *slab = take_partial(heap, supply);
         acre_recent_expel(heap, slab);
-        if (acre_slab_free_now(slab) == slab->total)
+        uint32_t free_blocks = acre_slab_checked_free(slab, acre_slab_free_now(slab));
+        if (free_blocks == slab->total)
             acre_heap_destroy(slab);
         else
-            acre_heap_share(slab, acre_slab_free_now(slab));
+            acre_heap_share(slab, free_blocks);
     }
 }
 
@@ -446,7 +506,8 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t worth = acre_slab_worth(slab);
     uint32_t recent_least = acre_recent_least_live(slab);
-    if (slab->total - free_blocks <= recent_least) free_blocks += acre_recent_expel(heap, slab);
+    if (free_blocks + recent_least >= slab->total) free_blocks += acre_recent_expel(heap, slab);
+    free_blocks = acre_slab_checked_free(slab, free_blocks);
     uint32_t live = slab->total - free_blocks;
     if (live == 0) {
         settle_empty(heap, slab);
@@ -472,7 +533,7 @@ void acre_heap_give_kept(struct acre_heap *heap) {
         for (struct acre_node *node = list->next, *next; node != list; node = next) {
             struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
             next = node->next;
-            if (acre_slab_free_now(slab) != slab->total) continue;
+            if (!is_kept(slab)) continue;
             acre_heap_unlist(heap, slab);
             heap->kept_bytes -= acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
             acre_heap_destroy(slab);

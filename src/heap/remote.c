@@ -3,6 +3,8 @@
  * They gather in the outbox by words of the remote bitmap, since neighbours are often freed together, and leave by
  * one atomic OR for each word. Then the slab is put on its owner's queue unless it is there already. */
 #include "heap/heap.h"
+
+#include "metadata/map.h"
 #include "span/decay.h"
 
 static void push(struct acre_heap *to, struct acre_slab *slab) {
@@ -31,13 +33,41 @@ static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {
     adopt_if_ownerless(slab);
 }
 
-static void send_slot(struct acre_outbox *outbox, unsigned slot) {
-    struct acre_slab *slab = outbox->slot[slot].slab;
-    uint64_t bits = outbox->slot[slot].bits;
-    if (slab == NULL) return;
-    outbox->slot[slot].slab = NULL;
-    outbox->unsent -= acre_count_bits(bits);
-    send(slab, outbox->slot[slot].word, bits);
+/* A block on its way keeps its slab, unless it is freed again meanwhile: then the record may be another slab's. */
+static bool is_still(const struct acre_outbox_slot *slot) {
+    return ACRE_PEEK(&slot->slab->span.base) == slot->base &&
+           ACRE_PEEK(&slot->slab->span.size_class) == slot->size_class &&
+           acre_map_find(slot->base) == &slot->slab->span;
+}
+
+static void tell_slot(const struct acre_outbox_slot *slot) {
+    for (uint64_t bits = slot->bits; bits != 0; bits &= bits - 1) {
+        uint32_t number = slot->word * 64 + acre_lowest_bit(bits);
+        size_t block_bytes =
+            slot->size_class == ACRE_CLASS_MIXED ? ACRE_ALIGNMENT : acre_class_bytes(slot->size_class);
+        acre_misuse(ACRE_MISUSE_DOUBLE_FREE, "free", slot->base + number * block_bytes,
+                    "double free of a block whose memory went to other use meanwhile");
+    }
+}
+
+static void send_slot(struct acre_outbox *outbox, unsigned at) {
+    struct acre_outbox_slot slot = outbox->slot[at];
+    if (slot.slab == NULL) return;
+    outbox->slot[at].slab = NULL;
+    outbox->unsent -= acre_count_bits(slot.bits);
+    if (ACRE_LIKELY(is_still(&slot)))
+        send(slot.slab, slot.word, slot.bits);
+    else
+        tell_slot(&slot);
+}
+
+static unsigned slot_of(const struct acre_slab *slab, uint32_t word) {
+    return (unsigned)(((uintptr_t)slab >> 7) + word) % ACRE_OUTBOX_SLOTS;
+}
+
+bool acre_remote_holds(const struct acre_thread *thread, const struct acre_slab *slab, uint32_t number) {
+    const struct acre_outbox_slot *slot = &thread->outbox.slot[slot_of(slab, number / 64)];
+    return slot->slab == slab && slot->word == number / 64 && (slot->bits >> number % 64 & 1) != 0;
 }
 
 void acre_remote_flush(struct acre_thread *thread) {
@@ -53,15 +83,16 @@ void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32
         return;
     }
     struct acre_outbox *outbox = &thread->outbox;
-    unsigned slot = (unsigned)(((uintptr_t)slab >> 7) + word) % ACRE_OUTBOX_SLOTS;
-    if (outbox->slot[slot].slab != slab || outbox->slot[slot].word != word) {
-        send_slot(outbox, slot);
-        outbox->slot[slot].slab = slab;
-        outbox->slot[slot].word = word;
-        outbox->slot[slot].bits = 0;
+    struct acre_outbox_slot *slot = &outbox->slot[slot_of(slab, word)];
+    if (slot->slab != slab || slot->word != word) {
+        send_slot(outbox, slot_of(slab, word));
+        *slot = (struct acre_outbox_slot){slab, slab->span.base, slab->span.size_class, word, 0};
     }
-    if ((outbox->slot[slot].bits & mask) != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, number));
-    outbox->slot[slot].bits |= mask;
+    if ((slot->bits & mask) != 0) {
+        acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab, acre_slab_block(slab, number));
+        return;
+    }
+    slot->bits |= mask;
     if (++outbox->unsent < ACRE_OUTBOX_MOST) return;
     acre_remote_flush(thread);
     /* A thread that frees and seldom allocates looks at what others freed of its slabs here. */

@@ -271,6 +271,17 @@ bool acre_os_is_unnoted_process(void) {
 uint32_t acre_os_parent_id(void) { return (uint32_t)getppid(); }
 void acre_os_program_name(char name[16]) { prctl(PR_GET_NAME, name); }
 
+/* Out of the 16 random bytes that the kernel gives each program. libc has secrets of its own from them, which this
+ * must not give away: so much is lost in the multiplication that they do not follow from it. */
+uintptr_t acre_os_secret(void) {
+    const uintptr_t *random = (const uintptr_t *)getauxval(AT_RANDOM); /* not aligned, perhaps */
+    uintptr_t words[2] = {0, 0};
+    if (random != NULL) memcpy(words, random, sizeof words);
+    unsigned __int128 product =
+        (unsigned __int128)(words[0] ^ UINT64_C(0x9e3779b97f4a7c15)) * (words[1] ^ UINT64_C(0xbf58476d1ce4e5b9));
+    return (uintptr_t)product ^ (uintptr_t)(product >> 64);
+}
+
 bool acre_os_is_secure(void) { return getauxval(AT_SECURE) != 0; }
 
 /* The loader calls malloc before libc has stored `environ`; the kernel's own copy then lies above argc. */

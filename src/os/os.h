@@ -76,7 +76,8 @@ bool acre_os_is_unnoted_process(void);
 /* The scavenger's thread pointer, while it is there. */
 extern _Atomic uintptr_t acre_os_scavenger;
 void acre_os_program_name(char name[16]);
-bool acre_os_is_secure(void); /* AT_SECURE: the environment is not to be trusted */
+uintptr_t acre_os_secret(void); /* a number that only this process knows, the same at every call */
+bool acre_os_is_secure(void);   /* AT_SECURE: the environment is not to be trusted */
 /* The value of an environment variable, also before libc has set up `environ`; NULL when there is none. */
 const char *acre_os_environment(const char *name);
 

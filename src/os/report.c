@@ -66,7 +66,7 @@ size_t acre_format(char *buffer, size_t size_bytes, const char *format, va_list 
 }
 
 static void write_line(const char *format, va_list arguments) {
-    char text[408] = "acre: ";
+    char text[ACRE_LINE_BYTES] = "acre: ";
     size_t length = 6 + acre_format(text + 6, sizeof text - 7, format, arguments);
     text[length++] = '\n';
     acre_os_write_error(text, length);

@@ -131,23 +131,41 @@ bool acre_slab_unqueue(struct acre_slab *slab) {
     return !dead;
 }
 
+/* Links lie in blocks, where a program that goes on writing to a block after its free reaches them. So they are
+ * kept under a key and their place, which makes what is written there no block of the slab, but by a chance of one
+ * in thousands of millions; and each is looked at before it is followed. */
+static uintptr_t sealed(uintptr_t block, uintptr_t link) { return link ^ block ^ acre_os_secret(); }
+
+/* What hangs on a link that was written over is lost: nobody knows which blocks those are. So is what hung on the
+ * first of two places of a block that was freed twice. */
+static uint32_t collect_list(struct acre_slab *slab) {
+    uint32_t count = 0;
+    uintptr_t before = 0;
+    for (uintptr_t block = atomic_exchange(&slab->remote_list, 0); block != 0; count++) {
+        uint32_t number = acre_slab_find(slab, block);
+        if (number == ACRE_NO_BLOCK || block - slab->span.base >= slab->fresh_bytes) {
+            acre_misuse(ACRE_MISUSE_DAMAGED, "free", before, "the block was written to after this (arena %s)",
+                        acre_depot_name(slab->depot));
+            break;
+        }
+        if (!acre_slab_set_free(slab, number)) break;
+        before = block;
+        block = sealed(block, *(uintptr_t *)block);
+    }
+    return count;
+}
+
 uint32_t acre_slab_collect(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     uint32_t count = 0, words = acre_slab_remote_words(slab);
     for (uint32_t word = 0; remote != NULL && word < words; word++) {
         if (atomic_load_explicit(&remote[word], memory_order_relaxed) == 0) continue;
         uint64_t blocks = atomic_exchange_explicit(&remote[word], 0, memory_order_acquire);
-        count += acre_count_bits(blocks);
-        for (; blocks != 0; blocks &= blocks - 1) acre_slab_set_free(slab, word * 64 + acre_lowest_bit(blocks));
+        for (; blocks != 0; blocks &= blocks - 1)
+            count += acre_slab_set_free(slab, word * 64 + acre_lowest_bit(blocks));
     }
     if (atomic_load_explicit(&slab->remote_list, memory_order_relaxed) == 0) return count;
-    for (uintptr_t block = atomic_exchange(&slab->remote_list, 0), next; block != 0; block = next, count++) {
-        next = *(uintptr_t *)block;
-        uint32_t number = acre_slab_find(slab, block);
-        if (number == ACRE_NO_BLOCK) acre_fail("a freed block was written to in slab %p", (void *)slab->span.base);
-        acre_slab_set_free(slab, number);
-    }
-    return count;
+    return count + collect_list(slab);
 }
 
 uint32_t acre_slab_count_free(const struct acre_slab *slab) {
@@ -171,7 +189,7 @@ static void list_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks) 
     for (; blocks != 0; blocks &= blocks - 1) {
         uintptr_t block = acre_slab_block(slab, word * 64 + acre_lowest_bit(blocks));
         uintptr_t first = atomic_load(&slab->remote_list);
-        do *(uintptr_t *)block = first;
+        do *(uintptr_t *)block = sealed(block, first);
         while (!atomic_compare_exchange_weak(&slab->remote_list, &first, block));
     }
 }
@@ -184,42 +202,68 @@ void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t block
         return;
     }
     uint64_t twice = atomic_fetch_or(&remote[word], blocks) & blocks;
-    if (twice != 0) acre_slab_fail_double("free", slab, acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
+    for (; ACRE_UNLIKELY(twice != 0); twice &= twice - 1)
+        acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab,
+                            acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
 }
 
-_Noreturn void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word) {
-    uint64_t bits = slab->bits[word];
-    for (; bits != 0; bits &= bits - 1) {
+static bool is_handed_out(const struct acre_slab *slab, uintptr_t address) {
+    return acre_slab_find(slab, address) != ACRE_NO_BLOCK && address - slab->span.base < slab->fresh_bytes;
+}
+
+uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word) {
+    uint64_t wrong = 0;
+    for (uint64_t bits = slab->bits[word]; bits != 0; bits &= bits - 1) {
         uintptr_t address = slab->span.base + (uintptr_t)(word * 64 + acre_lowest_bit(bits)) * slab->unit_bytes;
-        if (acre_slab_find(slab, address) == ACRE_NO_BLOCK || address - slab->span.base >= slab->fresh_bytes)
-            acre_slab_fail_inside("free", slab, address);
+        if (is_handed_out(slab, address)) continue;
+        wrong |= bits & -bits;
+        acre_slab_tell_no_block("free", slab, address);
     }
-    acre_fail("the books of slab %p are wrong", (void *)slab->span.base);
+    if (wrong == 0) acre_fail("the books of slab %p are wrong", (void *)slab->span.base);
+    return slab->bits[word] &= ~wrong;
 }
 
-_Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address) {
+uint32_t acre_slab_take_stock(struct acre_slab *slab) {
+    for (uint32_t word = 0; word < slab->words; word++) {
+        uint64_t bits = slab->bits[word];
+        if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
+    }
+    return acre_slab_count_free(slab);
+}
+
+void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,
+                         uintptr_t address) {
     uint32_t number = acre_slab_find(slab, address);
-    if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number))
-        acre_slab_fail_inside(function, slab, address);
+    if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number)) {
+        acre_slab_tell_no_block(function, slab, address);
+        return;
+    }
     size_t block_bytes = acre_slab_bytes_of(slab, number);
-    acre_fail("%s(%p): double free of a %zu-byte block (size class %zu, arena %s)", function, (void *)address,
-              block_bytes, block_bytes, acre_depot_name(slab->depot));
+    const char *name = acre_depot_name(slab->depot);
+    if (kind == ACRE_MISUSE_DOUBLE_FREE)
+        acre_misuse(kind, function, address, "double free of a %zu-byte block (size class %zu, arena %s)",
+                    block_bytes, block_bytes, name);
+    else
+        acre_misuse(kind, function, address, "the block is free (arena %s)", name);
 }
 
-_Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address) {
+void acre_slab_tell_no_block(const char *function, const struct acre_slab *slab, uintptr_t address) {
     size_t block_bytes = acre_slab_block_bytes(slab), offset = address - slab->span.base;
     const char *name = acre_depot_name(slab->depot);
-    if (offset >= slab->fresh_bytes)
-        acre_fail("%s(%p): not a block: nothing was handed out there yet (arena %s)", function, (void *)address,
-                  name);
+    if (offset >= slab->fresh_bytes) {
+        acre_misuse(ACRE_MISUSE_NOT_A_BLOCK, function, address,
+                    "not a block: nothing was handed out there yet (arena %s)", name);
+        return;
+    }
     size_t begin = offset - offset % block_bytes;
     if (acre_slab_is_mixed(slab)) {
         uint32_t unit = acre_mixed_begin(slab, (uint32_t)(offset / ACRE_ALIGNMENT));
         begin = unit * ACRE_ALIGNMENT;
         block_bytes = acre_slab_bytes_of(slab, unit);
     }
-    acre_fail("%s(%p): not a block: %zu bytes inside the %zu-byte block at %p (arena %s)", function,
-              (void *)address, offset - begin, block_bytes, (void *)(slab->span.base + begin), name);
+    acre_misuse(ACRE_MISUSE_NOT_A_BLOCK, function, address,
+                "not a block: %zu bytes inside the %zu-byte block at %p (arena %s)", offset - begin, block_bytes,
+                (void *)(slab->span.base + begin), name);
 }
 
 bool acre_slab_is_valid(struct acre_slab *slab, uint32_t recent) {

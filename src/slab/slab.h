@@ -30,6 +30,7 @@
 
 #include "base/list.h"
 #include "metadata/span.h"
+#include "os/misuse.h"
 #include "slab/size_class.h"
 #include "span/page_heap.h"
 
@@ -131,10 +132,18 @@ ACRE_INLINE bool acre_slab_is_free(const struct acre_slab *slab, uint32_t number
     return (slab->bits[bit / 64] >> bit % 64 & 1) != 0;
 }
 
-/* Owner: moves remote frees into bits; how many. A block that is free twice over ends the program. */
+/* Owner: moves remote frees into bits; how many. One of a block that is free is misuse. */
 uint32_t acre_slab_collect(struct acre_slab *slab);
 /* Owner: how many blocks are free (bits and fresh). */
 uint32_t acre_slab_count_free(const struct acre_slab *slab);
+/* Owner, or who holds the depot's lock: the same, without bits that misuse has set where no block is or none was
+ * handed out, which are told and cleared. */
+uint32_t acre_slab_take_stock(struct acre_slab *slab);
+/* A count that misuse may have made too high: where it says that the slab is empty, stock is taken, since that is
+ * what a slab with live blocks must never be taken for. */
+ACRE_INLINE uint32_t acre_slab_checked_free(struct acre_slab *slab, uint32_t free_blocks) {
+    return free_blocks < slab->total ? free_blocks : acre_slab_take_stock(slab);
+}
 /* Owner: sets the countdown so that it fires after `frees` more frees. */
 ACRE_INLINE void acre_slab_arm(struct acre_slab *slab, uint32_t free_blocks, int32_t frees) {
     slab->free_at_arm = (int32_t)free_blocks;
@@ -200,9 +209,19 @@ ACRE_INLINE uint32_t acre_slab_find(const struct acre_slab *slab, uintptr_t addr
 }
 /* Words of `remote`. */
 ACRE_INLINE uint32_t acre_slab_remote_words(const struct acre_slab *slab) { return (slab->total + 63u) / 64; }
+/* Any thread that was given the block: whether it is free all the same, by its owner's books or by frees of others
+ * on their way there. Whoever handed it out had cleared both, so a bit that is seen was set since. */
+ACRE_INLINE bool acre_slab_looks_free(struct acre_slab *slab, uint32_t number) {
+    ACRE_LOOK_AWAY();
+    bool is_free = acre_slab_is_free(slab, number);
+    ACRE_LOOK_AGAIN();
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    return is_free || (remote != NULL &&
+                       (atomic_load_explicit(&remote[number / 64], memory_order_relaxed) >> number % 64 & 1) != 0);
+}
 
 /* Any thread: frees live blocks, those numbered 64 * word + i for each bit i of `blocks`. One that was freed before
- * ends the program. */
+ * is misuse. */
 void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks);
 
 /* Owner, before blocks are handed out again: false when the word has a bit where no block begins or where none was
@@ -212,18 +231,23 @@ ACRE_INLINE bool acre_slab_word_is_sound(const struct acre_slab *slab, uint32_t 
     return acre_slab_begins_block(slab, word * 64u + lowest) && ((bits >> lowest) & ~slab->pattern) == 0 &&
            (word * 64u + highest) * slab->unit_bytes < slab->fresh_bytes;
 }
-_Noreturn ACRE_COLD void acre_slab_fail_word(const struct acre_slab *slab, uint32_t word);
+/* Owner, of a word that is not: tells of such bits and clears them; what is left of the word. */
+ACRE_COLD uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word);
 
-/* For a block that is free twice or was never handed out: one line and abort. */
-_Noreturn void acre_slab_fail_double(const char *function, const struct acre_slab *slab, uintptr_t address);
-_Noreturn void acre_slab_fail_inside(const char *function, const struct acre_slab *slab, uintptr_t address);
+/* Tell of misuse: of a block that is free, or of an address where none begins or none was handed out. */
+ACRE_COLD void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,
+                                   uintptr_t address);
+ACRE_COLD void acre_slab_tell_no_block(const char *function, const struct acre_slab *slab, uintptr_t address);
 
-/* Owner, or who holds the depot's lock: sets the block's bit. One that was freed before ends the program. */
-ACRE_INLINE void acre_slab_set_free(struct acre_slab *slab, uint32_t number) {
+/* Owner, or who holds the depot's lock: sets the block's bit. false: it was set, which is misuse. */
+ACRE_INLINE bool acre_slab_set_free(struct acre_slab *slab, uint32_t number) {
     uint32_t bit = number * slab->stride;
-    if (ACRE_UNLIKELY(acre_slab_is_free(slab, number)))
-        acre_slab_fail_double("free", slab, acre_slab_block(slab, number));
+    if (ACRE_UNLIKELY(acre_slab_is_free(slab, number))) {
+        acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab, acre_slab_block(slab, number));
+        return false;
+    }
     slab->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+    return true;
 }
 
 /* recent: how many of its blocks are recent ones of its owner. */

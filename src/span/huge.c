@@ -363,9 +363,9 @@ static void give_shared(struct acre_huge *huge) {
 }
 
 /* The arena has it no more when its pages are gone, and not before: others charge their own at that time. */
-bool acre_huge_give(struct acre_huge *huge) {
+bool acre_huge_give(struct acre_huge *huge, uintptr_t block) {
     acre_lock(&huge_blocks.lock);
-    bool live = acre_huge_is_live(huge);
+    bool live = acre_huge_is_live(huge) && huge->span.base == block;
     struct acre_supplier *supplier = live ? huge->space->supplier : NULL;
     size_t mapped_bytes = huge->mapped_bytes;
     if (live) {
@@ -381,8 +381,10 @@ bool acre_huge_give(struct acre_huge *huge) {
 }
 
 void acre_huge_space_empty(struct acre_huge_space *space) {
-    while (!acre_list_is_empty(&space->live))
-        acre_huge_give(ACRE_CONTAINER_OF(space->live.next, struct acre_huge, node));
+    while (!acre_list_is_empty(&space->live)) {
+        struct acre_huge *huge = ACRE_CONTAINER_OF(space->live.next, struct acre_huge, node);
+        acre_huge_give(huge, huge->span.base);
+    }
 }
 
 bool acre_huge_space_each(struct acre_huge_space *space, bool (*visit)(struct acre_huge *huge, void *context),

@@ -345,6 +345,14 @@ enum acre_large_error acre_page_heap_give_large(struct acre_page_heap *heap, str
     return error;
 }
 
+enum acre_large_error acre_page_heap_check_large(struct acre_page_heap *heap, struct acre_chunk *chunk,
+                                                 uintptr_t block) {
+    acre_lock(&heap->lock);
+    enum acre_large_error error = check_large(chunk, block);
+    acre_unlock(&heap->lock);
+    return error;
+}
+
 size_t acre_page_heap_large_size(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
                                  size_t *asked_bytes) {
     size_t usable_bytes = 0;

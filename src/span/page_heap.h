@@ -74,6 +74,9 @@ struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, si
 enum acre_large_error { ACRE_LARGE_FINE, ACRE_LARGE_FREED, ACRE_LARGE_INSIDE };
 enum acre_large_error acre_page_heap_give_large(struct acre_page_heap *heap, struct acre_chunk *chunk,
                                                 uintptr_t block);
+/* Whether there is a live large block, and why not. */
+enum acre_large_error acre_page_heap_check_large(struct acre_page_heap *heap, struct acre_chunk *chunk,
+                                                 uintptr_t block);
 /* The usable size of a live large block, and through *asked_bytes what was asked; 0 when it is none. */
 size_t acre_page_heap_large_size(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t block,
                                  size_t *asked_bytes);

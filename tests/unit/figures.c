@@ -65,7 +65,7 @@ static void known_set(void **state) {
     uintptr_t huge = acre_huge_take(&acre_default_arena.huge, HUGE_BYTES, 4096, &dirty_bytes);
     check_live(collect());
     check_picture();
-    assert_true(acre_huge_give((struct acre_huge *)acre_map_find(huge)));
+    assert_true(acre_huge_give((struct acre_huge *)acre_map_find(huge), huge));
     assert_int_equal(collect().huge_bytes, 0);
     assert_int_equal(collect().cached_bytes, acre_align_up(HUGE_BYTES, acre_os_page_bytes()));
     assert_int_equal(acre_page_heap_give_large(&acre_default_arena.pages, large.chunk, large.base),

@@ -43,7 +43,7 @@ static uintptr_t take(size_t size_bytes, size_t alignment, size_t *dirty_bytes) 
 }
 
 static void give(uintptr_t block) {
-    assert_true(acre_huge_give(record_of(block)));
+    assert_true(acre_huge_give(record_of(block), block));
     assert_true(is_valid());
 }
 
@@ -73,7 +73,7 @@ static void cache_on(void **state) {
     struct acre_huge *huge = record_of(block);
     give(block);
     assert_false(acre_huge_is_live(huge));
-    assert_false(acre_huge_give(huge)); /* a second free */
+    assert_false(acre_huge_give(huge, huge->span.base)); /* a second free */
     assert_int_equal(acre_huge_cached_bytes(), 2 * MIB);
     assert_int_equal(take(2 * MIB - 100, 4096, &dirty_bytes), block);
     assert_int_equal(dirty_bytes, 2 * MIB);
