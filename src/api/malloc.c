@@ -344,9 +344,11 @@ static void *allocate_for(struct acre_heap *heap, void *block, size_t size_bytes
 }
 
 static void *reallocate_elsewhere(struct acre_heap *heap, void *block, size_t usable_bytes, size_t size_bytes) {
+    int kept = errno;
     void *moved = allocate_for(heap, block, size_bytes);
     if (moved == NULL) {
         if (size_bytes > usable_bytes) return NULL;
+        errno = kept;
         return block; /* no memory to shrink into: it still fits where it is */
     }
     memcpy(moved, block, acre_min(size_bytes, usable_bytes));
@@ -384,11 +386,15 @@ static void *resize(struct acre_heap *heap, void *block, size_t size_bytes) {
         if (size_bytes <= usable_bytes && size_bytes >= usable_bytes / 2) return block;
         return reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
     }
+    int kept = errno;
     void *resized = resize_pages(block, usable_bytes, size_bytes);
     if (resized == NULL) resized = reallocate_elsewhere(heap, block, usable_bytes, size_bytes);
+    if (resized != NULL) return resized;
     /* Where there is no room for the whole of it, there may be for the difference, now that what was free is given
      * up. */
-    return resized != NULL ? resized : resize_pages(block, usable_bytes, size_bytes);
+    resized = resize_pages(block, usable_bytes, size_bytes);
+    if (resized != NULL) errno = kept;
+    return resized;
 }
 
 static void *reallocate(void *block, size_t size_bytes) {

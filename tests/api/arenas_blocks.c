@@ -202,6 +202,26 @@ static void arena_realloc_into_a_full_arena_fails(void **state) {
     acre_arena_destroy(there);
 }
 
+/* Where there is no room for a shorter block, the longer one serves; that is a success, and errno is as it was. */
+static void shrinking_in_a_full_arena_keeps_errno(void **state) {
+    (void)state;
+    acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = MIB});
+    void *block = acre_arena_malloc(arena, 200000);
+    assert_non_null(block);
+    for (size_t size = 100000; size > 16; size /= 2)
+        while (acre_arena_malloc(arena, size) != NULL) {
+        }
+    fill(block, 200000, 1);
+    for (size_t size = 100000; size > 16; size = size * 2 / 3) {
+        errno = 77;
+        block = realloc(block, size);
+        assert_non_null(block);
+        assert_int_equal(errno, 77);
+        assert_true(is_filled(block, size, 1));
+    }
+    acre_arena_destroy(arena);
+}
+
 int arenas_blocks(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_of_every_size_hold_what_is_written),
@@ -216,6 +236,7 @@ int arenas_blocks(void) {
         cmocka_unit_test(arena_realloc_moves_between_arenas),
         cmocka_unit_test(arena_realloc_of_null_and_to_zero),
         cmocka_unit_test(arena_realloc_into_a_full_arena_fails),
+        cmocka_unit_test(shrinking_in_a_full_arena_keeps_errno),
     };
     return cmocka_run_group_tests_name("blocks", tests, NULL, NULL);
 }
