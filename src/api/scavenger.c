@@ -18,7 +18,6 @@
 #include <limits.h>
 #include <link.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 extern char __libc_single_threaded __attribute__((weak));
@@ -161,37 +160,20 @@ static size_t stack_bytes(void) {
     return acre_max(STACK_BYTES, (size_t)sysconf(_SC_THREAD_STACK_MIN)) + tls_bytes;
 }
 
-/* As a usual thread, since whoever starts it may be a real-time one; where that is not allowed, as that is. */
-static int create(pthread_attr_t *attributes) {
-    pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
-    int error = pthread_create(&scavenger, attributes, scavenge, NULL);
-    if (error != EPERM) return error;
-    pthread_attr_setinheritsched(attributes, PTHREAD_INHERIT_SCHED);
-    return pthread_create(&scavenger, attributes, scavenge, NULL);
-}
-
 /* The one before has ended, or is about to. */
 static void join(void) {
     if (atomic_exchange(&is_joinable, 0) != 0) pthread_join(scavenger, NULL);
 }
 
 static bool start(void) {
-    pthread_attr_t attributes;
-    sigset_t all, mask;
     int kept = errno;
     struct acre_heap *entered = acre_this_heap;
     /* What libc allocates for the thread outlives an arena, and is not to hold the break up where it ends now. */
     acre_this_heap = &acre_this_thread->heap;
     if (acre_default_arena.supplier.source != ACRE_SOURCE_BRK) acre_heap_set_apart();
     join();
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, stack_bytes());
-    pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
-    bool started = create(&attributes) == 0;
+    bool started = acre_os_start_thread(&scavenger, stack_bytes(), scavenge);
     if (started) atomic_store(&is_joinable, 1);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    pthread_attr_destroy(&attributes);
     acre_this_heap = entered;
     errno = kept;
     return started;

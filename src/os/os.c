@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/mman.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,16 @@
 
 struct acre_os_figures acre_os_figures;
 
+/* Asked in front of each system call that can fail. */
 #if defined(ACRE_FAULTS)
-bool (*acre_os_fault)(enum acre_os_call call);
-static bool must_fail(enum acre_os_call call) { return acre_os_fault != NULL && acre_os_fault(call); }
+__attribute__((weak)) int (*acre_os_fault)(enum acre_os_call call);
+static bool fails(enum acre_os_call call) {
+    int error = acre_os_fault == NULL ? 0 : acre_os_fault(call);
+    if (error != 0) errno = error;
+    return error != 0;
+}
 #else
-static bool must_fail(enum acre_os_call call) {
+static bool fails(enum acre_os_call call) {
     (void)call;
     return false;
 }
@@ -69,12 +75,11 @@ static void note_break(uintptr_t now) {
 }
 
 uintptr_t acre_os_break(intptr_t delta_bytes) {
-    if (delta_bytes > 0 && must_fail(ACRE_OS_BRK)) return ACRE_BREAK_FAILED;
     int kept = errno;
     /* libc remembers the break: asking for it is a system call the first time only. */
     bool asks_kernel =
         delta_bytes != 0 || atomic_load_explicit(&acre_os_figures.break_start, memory_order_relaxed) == 0;
-    void *before = sbrk(delta_bytes);
+    void *before = delta_bytes != 0 && fails(ACRE_OS_BRK) ? (void *)-1 : sbrk(delta_bytes);
     if (asks_kernel) count(ACRE_OS_BRK);
     errno = kept;
     if (before == (void *)-1) return ACRE_BREAK_FAILED;
@@ -83,9 +88,9 @@ uintptr_t acre_os_break(intptr_t delta_bytes) {
 }
 
 static void *map(void *at, size_t size_bytes, int protection, int flags) {
-    if (must_fail(ACRE_OS_MMAP)) return NULL;
     int kept = errno;
-    void *start = mmap(at, size_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    void *start = MAP_FAILED;
+    if (!fails(ACRE_OS_MMAP)) start = mmap(at, size_bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     count(ACRE_OS_MMAP);
     errno = kept;
     return start == MAP_FAILED ? NULL : start;
@@ -120,9 +125,9 @@ bool acre_os_decommit(void *start, size_t size_bytes) {
 void *acre_os_map_file(const char *path, size_t size_bytes) {
     int kept = errno;
     void *start = MAP_FAILED;
-    int file = open(path, O_RDWR | O_CLOEXEC);
+    int file = fails(ACRE_OS_OPEN) ? -1 : open(path, O_RDWR | O_CLOEXEC);
     if (file >= 0) {
-        start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        if (!fails(ACRE_OS_MMAP)) start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
         close(file);
     }
     errno = kept;
@@ -130,9 +135,8 @@ void *acre_os_map_file(const char *path, size_t size_bytes) {
 }
 
 bool acre_os_unmap(void *start, size_t size_bytes) {
-    if (must_fail(ACRE_OS_MUNMAP)) return false;
     int kept = errno;
-    bool done = munmap(start, size_bytes) == 0;
+    bool done = !fails(ACRE_OS_MUNMAP) && munmap(start, size_bytes) == 0;
     count(ACRE_OS_MUNMAP);
     errno = kept;
     if (done) add_mapped(-(int64_t)size_bytes);
@@ -140,9 +144,8 @@ bool acre_os_unmap(void *start, size_t size_bytes) {
 }
 
 static bool remap(void *start, size_t old_bytes, size_t new_bytes, int flags, void *to, bool *whole) {
-    if (must_fail(ACRE_OS_MREMAP)) return false;
     int kept = errno;
-    bool done = mremap(start, old_bytes, new_bytes, flags, to) != MAP_FAILED;
+    bool done = !fails(ACRE_OS_MREMAP) && mremap(start, old_bytes, new_bytes, flags, to) != MAP_FAILED;
     count(ACRE_OS_MREMAP);
     if (whole != NULL) *whole = done || errno != EFAULT;
     errno = kept;
@@ -184,9 +187,8 @@ void acre_os_unmap_after_move(void *to, size_t size_bytes) {
 }
 
 bool acre_os_release(void *start, size_t size_bytes) {
-    if (must_fail(ACRE_OS_MADVISE)) return false;
     int kept = errno;
-    bool done = madvise(start, size_bytes, MADV_DONTNEED) == 0;
+    bool done = !fails(ACRE_OS_MADVISE) && madvise(start, size_bytes, MADV_DONTNEED) == 0;
     count(ACRE_OS_MADVISE);
     errno = kept;
     return done;
@@ -197,7 +199,7 @@ size_t acre_os_resident_bytes(void *start, size_t size_bytes) {
     unsigned char in_memory[PAGES_MOST];
     size_t page_bytes = acre_os_page_bytes(), pages = acre_min(size_bytes / page_bytes, PAGES_MOST), resident = 0;
     int kept = errno;
-    if (mincore(start, pages * page_bytes, in_memory) != 0) pages = 0;
+    if (fails(ACRE_OS_MINCORE) || mincore(start, pages * page_bytes, in_memory) != 0) pages = 0;
     errno = kept;
     for (size_t page = 0; page < pages; page++) resident += in_memory[page] & 1;
     return resident * page_bytes;
@@ -205,16 +207,18 @@ size_t acre_os_resident_bytes(void *start, size_t size_bytes) {
 
 void acre_os_advise_huge_pages(void *start, size_t size_bytes, bool wanted) {
     int kept = errno;
-    madvise(start, size_bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    if (!fails(ACRE_OS_MADVISE)) madvise(start, size_bytes, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     count(ACRE_OS_MADVISE);
     errno = kept;
 }
 
 size_t acre_os_read_file(const char *path, char *text, size_t room_bytes) {
     size_t length_bytes = 0;
-    int kept = errno, file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    int kept = errno, file = -1;
+    if (!fails(ACRE_OS_OPEN)) file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     for (ssize_t part = 1; file >= 0 && part > 0 && length_bytes < room_bytes - 1; length_bytes += (size_t)part) {
-        part = syscall(SYS_read, file, text + length_bytes, room_bytes - 1 - length_bytes);
+        part =
+            fails(ACRE_OS_READ) ? -1 : syscall(SYS_read, file, text + length_bytes, room_bytes - 1 - length_bytes);
         if (part < 0) part = 0;
     }
     if (file >= 0) syscall(SYS_close, file);
@@ -305,14 +309,14 @@ const char *acre_os_environment(const char *name) {
 
 void acre_os_wait(_Atomic uint32_t *word, uint32_t expected) {
     int kept = errno;
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+    if (!fails(ACRE_OS_FUTEX_WAIT)) syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
     errno = kept;
 }
 
 void acre_os_wait_ms(_Atomic uint32_t *word, uint32_t expected, uint32_t ms) {
     const struct timespec most = {ms / 1000, (long)(ms % 1000) * 1000000};
     int kept = errno;
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, &most, NULL, 0);
+    if (!fails(ACRE_OS_FUTEX_WAIT)) syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, &most, NULL, 0);
     errno = kept;
 }
 
@@ -327,7 +331,7 @@ void acre_os_wake_all(_Atomic uint32_t *word) { wake(word, INT_MAX); }
 
 void acre_os_wait_shared(_Atomic uint32_t *word, uint32_t expected) {
     int kept = errno;
-    syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
+    if (!fails(ACRE_OS_FUTEX_WAIT)) syscall(SYS_futex, word, FUTEX_WAIT, expected, NULL, NULL, 0);
     errno = kept;
 }
 
@@ -337,7 +341,9 @@ void acre_os_wake_shared(_Atomic uint32_t *word) {
     errno = kept;
 }
 
-static bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+static bool membarrier(int command) {
+    return !fails(ACRE_OS_MEMBARRIER) && syscall(SYS_membarrier, command, 0, 0) == 0;
+}
 
 /* A process says once that it will ask for this; in a child it may have to be said again. */
 bool acre_os_fence_threads(void) {
@@ -351,9 +357,34 @@ bool acre_os_fence_threads(void) {
 
 bool acre_os_own_descriptors(void) {
     int kept = errno;
-    bool done = syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) == 0;
+    bool done = !fails(ACRE_OS_CLOSE_RANGE) && syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) == 0;
     errno = kept;
     return done;
+}
+
+/* As a usual thread, since whoever starts it may be a real-time one; where that is not allowed, as that is. */
+static int create(pthread_t *thread, pthread_attr_t *attributes, void *run(void *)) {
+    if (fails(ACRE_OS_THREAD)) return errno;
+    pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
+    int error = pthread_create(thread, attributes, run, NULL);
+    if (error != EPERM) return error;
+    pthread_attr_setinheritsched(attributes, PTHREAD_INHERIT_SCHED);
+    return pthread_create(thread, attributes, run, NULL);
+}
+
+bool acre_os_start_thread(pthread_t *thread, size_t stack_bytes, void *run(void *)) {
+    pthread_attr_t attributes;
+    sigset_t all, mask;
+    int kept = errno;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
+    bool started = create(thread, &attributes, run) == 0;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    pthread_attr_destroy(&attributes);
+    errno = kept;
+    return started;
 }
 
 uint32_t acre_os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
@@ -362,8 +393,8 @@ void *acre_os_share_page(void *earlier, int *descriptor) {
     int kept = errno;
     size_t page_bytes = acre_os_page_bytes();
     void *page = MAP_FAILED;
-    *descriptor = (int)syscall(SYS_memfd_create, "acre", MFD_CLOEXEC);
-    if (*descriptor >= 0 && ftruncate(*descriptor, (off_t)page_bytes) == 0)
+    *descriptor = fails(ACRE_OS_MEMFD) ? -1 : (int)syscall(SYS_memfd_create, "acre", MFD_CLOEXEC);
+    if (*descriptor >= 0 && ftruncate(*descriptor, (off_t)page_bytes) == 0 && !fails(ACRE_OS_MMAP))
         page = mmap(earlier, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | (earlier != NULL ? MAP_FIXED : 0),
                     *descriptor, 0);
     errno = kept;

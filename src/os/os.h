@@ -4,8 +4,27 @@
 
 #include "base/base.h"
 
-/* System calls that the allocator makes, as they are counted. The order is that of the counting record. */
-enum acre_os_call { ACRE_OS_BRK, ACRE_OS_MMAP, ACRE_OS_MUNMAP, ACRE_OS_MREMAP, ACRE_OS_MADVISE, ACRE_OS_CALLS };
+#include <pthread.h>
+
+/* System calls that the allocator makes: those that are counted, in the order of the counting record, and others
+ * that can fail. */
+enum acre_os_call {
+    ACRE_OS_BRK,
+    ACRE_OS_MMAP,
+    ACRE_OS_MUNMAP,
+    ACRE_OS_MREMAP,
+    ACRE_OS_MADVISE,
+    ACRE_OS_CALLS,
+    ACRE_OS_MINCORE = ACRE_OS_CALLS,
+    ACRE_OS_OPEN,
+    ACRE_OS_READ,
+    ACRE_OS_MEMBARRIER,
+    ACRE_OS_CLOSE_RANGE,
+    ACRE_OS_MEMFD,
+    ACRE_OS_FUTEX_WAIT,
+    ACRE_OS_THREAD, /* pthread_create */
+    ACRE_OS_FALLIBLE
+};
 
 /* Figures of this layer. mapped_bytes is what acre holds by mmap; the break's three are addresses.
  * Each is right by itself at any time (relaxed atomics). */
@@ -100,6 +119,8 @@ bool acre_os_fence_threads(void);
  * number from the others, and what they close is not kept open (close_range, Linux 5.9). false: it shares theirs
  * still. */
 bool acre_os_own_descriptors(void);
+/* A thread of acre's own, with all signals blocked; false when there can be none. */
+bool acre_os_start_thread(pthread_t *thread, size_t stack_bytes, void *run(void *));
 uint32_t acre_os_thread_id(void);
 void acre_os_name_thread(const char *name); /* the calling one, up to 15 characters */
 
@@ -107,8 +128,9 @@ void acre_os_write_error(const char *text, size_t length_bytes); /* to standard 
 _Noreturn void acre_os_abort(void);
 
 #if defined(ACRE_FAULTS)
-/* Test builds: asked before every call that can fail; true makes it fail. */
-extern bool (*acre_os_fault)(enum acre_os_call call);
+/* Test builds: asked before every call that can fail, with errno its own to change; the errno to fail with, or 0.
+ * A program that defines it itself has it from its first allocation on. */
+extern int (*acre_os_fault)(enum acre_os_call call);
 #endif
 
 #endif

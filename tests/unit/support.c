@@ -4,6 +4,7 @@
 #include "metadata/map.h"
 #include "span/huge.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,12 +95,12 @@ static struct {
     bool and_later, hit;
 } fault;
 
-static bool must_fail(enum acre_os_call call) {
-    if (call != fault.call) return false;
+static int must_fail(enum acre_os_call call) {
+    if (call != fault.call) return 0;
     fault.seen++;
     bool fails = fault.seen == fault.nth || (fault.and_later && fault.seen > fault.nth);
     fault.hit |= fails;
-    return fails;
+    return fails ? ENOMEM : 0;
 }
 
 void unit_fault(enum acre_os_call call, unsigned nth, bool and_later) {
