@@ -138,9 +138,12 @@ uintptr_t acre_source_map(size_t size_bytes, size_t alignment) {
 }
 
 /* Here and below: pages first, and then the charge, which others may take at once. */
-void acre_source_unmap(uintptr_t base, size_t size_bytes) {
-    if (!acre_os_unmap((void *)base, size_bytes)) acre_os_release((void *)base, size_bytes);
+bool acre_source_unmap(uintptr_t base, size_t size_bytes) {
+    bool gone = acre_os_unmap((void *)base, size_bytes);
+    /* What keeps its pages as well is left alone for good: it would not read as zeros. */
+    if (!gone) gone = !acre_os_release((void *)base, size_bytes);
     discharge(size_bytes);
+    return gone;
 }
 
 uintptr_t acre_source_map_huge_pages(size_t size_bytes) {

@@ -22,9 +22,9 @@ size_t acre_source_break_bytes(void); /* held from the break now */
 
 /* Pages from mmap, aligned to `alignment` (a power of two, at least a page); 0 when there are none. */
 uintptr_t acre_source_map(size_t size_bytes, size_t alignment);
-/* What acre_source_map gave, or a part of it. Where the kernel refuses, because there are too many mappings, the
- * pages go back at least. */
-void acre_source_unmap(uintptr_t base, size_t size_bytes);
+/* What acre_source_map gave, or a part of it. false: the kernel refuses, because there are too many mappings; the
+ * addresses are there still, without pages, and do not count any more, as after acre_source_rest. */
+bool acre_source_unmap(uintptr_t base, size_t size_bytes);
 /* Another length for a mapping where it lies; false when that cannot be done. *whole: whether it could be moved. */
 bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes, bool *whole);
 /* A longer mapping that one of old_bytes is to be moved to, so that only the difference counts; and what undoes it.

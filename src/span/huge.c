@@ -92,13 +92,34 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
 
 static bool are_many_live(void) { return huge_blocks.live_blocks > LIVE_MANY; }
 
+/* Whether it is gone; addresses that the kernel does not take back wait for another block. */
+static bool unmap_or_keep(struct acre_huge *huge) {
+    bool gone = acre_source_unmap(huge->span.base, huge->mapped_bytes);
+    if (gone)
+        acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    else
+        acre_vacant_put(&acre_huge_vacant, huge);
+    return gone;
+}
+
 static void unmap_vacant(size_t most) {
-    for (struct acre_huge *huge; most > 0 && (huge = acre_vacant_highest(&acre_huge_vacant)) != NULL; most--) {
+    bool gone = true;
+    for (struct acre_huge *huge; gone && most > 0 && (huge = acre_vacant_highest(&acre_huge_vacant)) != NULL;
+         most--) {
         acre_vacant_remove(&acre_huge_vacant, huge);
         acre_source_count_again(huge->mapped_bytes);
-        acre_source_unmap(huge->span.base, huge->mapped_bytes);
-        acre_metadata_give(ACRE_RECORD_HUGE, huge);
+        gone = unmap_or_keep(huge);
     }
+}
+
+void acre_huge_keep_vacant(uintptr_t base, size_t size_bytes) {
+    struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
+    if (huge == NULL) return;
+    huge->span.base = base;
+    huge->mapped_bytes = size_bytes;
+    acre_lock(&huge_blocks.lock);
+    acre_vacant_put(&acre_huge_vacant, huge);
+    acre_unlock(&huge_blocks.lock);
 }
 
 /* The map's entry goes first: the address may be somebody else's as soon as it is unmapped. */
@@ -112,9 +133,8 @@ static void unmap(struct acre_huge *huge) {
         acre_source_rest(huge->mapped_bytes);
         acre_vacant_put(&acre_huge_vacant, huge);
     } else {
-        acre_source_unmap(huge->span.base, huge->mapped_bytes);
         acre_released_note(ACRE_RELEASED_MAPPINGS, huge->mapped_bytes);
-        acre_metadata_give(ACRE_RECORD_HUGE, huge);
+        unmap_or_keep(huge);
     }
 }
 
@@ -269,8 +289,12 @@ static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_byt
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
         return huge;
     }
-    if (base != 0) acre_source_unmap(base, size_bytes);
-    acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    huge->span.base = base;
+    huge->mapped_bytes = size_bytes;
+    if (base == 0)
+        acre_metadata_give(ACRE_RECORD_HUGE, huge);
+    else
+        unmap_or_keep(huge);
     return NULL;
 }
 

@@ -74,6 +74,9 @@ bool acre_huge_is_live(const struct acre_huge *huge);
 /* Unmaps what has waited longer than decay_ms (all: everything); whether anything was. */
 bool acre_huge_decay(bool all);
 
+/* Addresses from acre_source_map, without pages, that could not be unmapped: they wait for a huge block. */
+void acre_huge_keep_vacant(uintptr_t base, size_t size_bytes);
+
 /* Unmaps the oldest of the cache beyond so many bytes. */
 void acre_huge_limit_cache(size_t most_bytes);
 /* As they stand, without the lock, over all arenas. */

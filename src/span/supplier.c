@@ -135,6 +135,6 @@ void acre_supplier_give(struct acre_supplier *supplier, uintptr_t base, size_t s
     count_call(supplier);
     if (supplier->source == ACRE_SOURCE_CUSTOM)
         give_custom(supplier, base, size_bytes);
-    else
-        acre_source_unmap(base, size_bytes);
+    else if (!acre_source_unmap(base, size_bytes) && supplier->is_shared)
+        acre_huge_keep_vacant(base, size_bytes);
 }

@@ -4,6 +4,7 @@
 #include "source/source.h"
 #include "span/huge.h"
 #include "span/supplier.h"
+#include "span/vacant.h"
 
 #include <string.h>
 
@@ -253,6 +254,35 @@ static void no_memory(void **state) {
     assert_int_equal(acre_huge_cached_bytes() + acre_huge_figures(&space).live_bytes, 0);
 }
 
+/* What cannot be unmapped gives its pages back, waits for another block, and goes when it can. */
+static void refused_unmap(void **state) {
+    (void)state;
+    size_t dirty_bytes = 1;
+    start(false, false);
+    size_t held_bytes = acre_source_held_bytes();
+    uint64_t mapped_bytes = acre_os_figures.mapped_bytes;
+    uintptr_t block = take(MIB, 4096, &dirty_bytes);
+    unit_fault(ACRE_OS_MUNMAP, 1, true);
+    give(block);
+    assert_true(unit_fault_end());
+    assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
+    assert_int_equal(acre_source_held_bytes(), held_bytes);
+    assert_int_equal(acre_huge_vacant.bytes, MIB);
+    assert_int_equal(acre_huge_take(&space, MIB, 4096, &dirty_bytes), block);
+    assert_int_equal(dirty_bytes, 0);
+    assert_true(unit_is_zero((void *)block, MIB));
+    assert_int_equal(acre_source_held_bytes(), held_bytes + MIB);
+    unit_fault(ACRE_OS_MUNMAP, 1, true);
+    give(block);
+    acre_huge_decay(true);
+    assert_true(unit_fault_end());
+    assert_int_equal(acre_huge_vacant.bytes, MIB);
+    acre_huge_decay(true);
+    assert_int_equal(acre_huge_vacant.bytes, 0);
+    assert_int_equal(acre_source_held_bytes(), held_bytes);
+    assert_int_equal(acre_os_figures.mapped_bytes, mapped_bytes);
+}
+
 #define SLOTS 12
 
 static void random_steps(void **state) {
@@ -304,10 +334,11 @@ static int group_setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(take_and_give),   cmocka_unit_test(cache_on),    cmocka_unit_test(cache_bounds),
-        cmocka_unit_test(cut_join_extend), cmocka_unit_test(lengthen),    cmocka_unit_test(grow_by_copy),
-        cmocka_unit_test(resize),          cmocka_unit_test(break_holes), cmocka_unit_test(break_resize),
-        cmocka_unit_test(no_memory),       cmocka_unit_test(random_mmap), cmocka_unit_test(random_break),
+        cmocka_unit_test(take_and_give),   cmocka_unit_test(cache_on),      cmocka_unit_test(cache_bounds),
+        cmocka_unit_test(cut_join_extend), cmocka_unit_test(lengthen),      cmocka_unit_test(grow_by_copy),
+        cmocka_unit_test(resize),          cmocka_unit_test(break_holes),   cmocka_unit_test(break_resize),
+        cmocka_unit_test(no_memory),       cmocka_unit_test(refused_unmap), cmocka_unit_test(random_mmap),
+        cmocka_unit_test(random_break),
     };
     return cmocka_run_group_tests_name("huge", tests, group_setup, NULL);
 }
