@@ -14,7 +14,7 @@ needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 needs_arenas := libmimalloc-dev libjemalloc-dev libtalloc-dev libapr1-dev
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check check-look-long check-faults bench bench-limit bench-scale bench-giveback bench-arenas install clean help
+.PHONY: all build-release try check check-look-long check-faults bench bench-limit bench-scale bench-giveback bench-arenas install guide clean help
 all: build-release
 
 build-release:
@@ -43,6 +43,11 @@ check-faults:
 	@packaging/need.sh $(needs_build)
 	@$(MAKE) --no-print-directory build-release
 	tests/faults/all.sh build
+
+guide:
+	@packaging/need.sh $(needs_build)
+	@$(MAKE) --no-print-directory build-release
+	python3 tests/tool/guide.py build --write
 
 bench:
 	@packaging/need.sh $(needs_build) $(needs_bench)
@@ -82,6 +87,7 @@ help:
 	@echo 'make check           every build and every test'
 	@echo 'make check-look-long acre map and why: thousands of damaged heaps, a thousand looks at a busy process'
 	@echo 'make check-faults    every system call that acre makes is refused, one after the other and at random'
+	@echo 'make guide           run all commands of docs/guide.md again, and put their outputs and pictures into it'
 	@echo 'make bench           build, then the benchmark against glibc and the peers'
 	@echo 'make bench-limit     build, then how far acre and the peers are from the least possible'
 	@echo 'make bench-scale     build, then curves: cost against threads, heap size, number of sizes'

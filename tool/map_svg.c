@@ -70,9 +70,11 @@ static void put_break(FILE *stream, const struct map_view *view, const struct se
     }
     size_t cell = (size_t)((now - segment->start) / view->cells->cell_bytes);
     size_t x = LEFT_PX + cell % COLUMNS * CELL_PX, top = y + cell / COLUMNS * ROW_PX;
+    bool is_left = cell % COLUMNS > COLUMNS / 2; /* where there is room for the words */
     fprintf(stream,
-            "<path class=\"b\" d=\"M%zu %zu v%d\"/><text class=\"t\" x=\"%zu\" y=\"%zu\">program break</text>\n", x,
-            top - 2, ROW_PX + 2, x + 4, top + ROW_PX - 3);
+            "<path class=\"b\" d=\"M%zu %zu v%d\"/><text class=\"t\" x=\"%zu\" y=\"%zu\"%s>program break</text>\n",
+            x, top - 2, ROW_PX + 2, is_left ? x - 4 : x + 4, top + ROW_PX - 3,
+            is_left ? " text-anchor=\"end\"" : "");
 }
 
 static void put_legend(FILE *stream, const struct map_view *view, size_t y) {
