@@ -1,31 +1,13 @@
 #include "slab/size_class.h"
 
+#define STEPS(first)                                                                                               \
+    16 * (first), 16 * ((first) + 1), 16 * ((first) + 2), 16 * ((first) + 3), 16 * ((first) + 4),                  \
+        16 * ((first) + 5), 16 * ((first) + 6), 16 * ((first) + 7)
 #define DOUBLING(step) 9 * step, 10 * step, 11 * step, 12 * step, 13 * step, 14 * step, 15 * step, 16 * step
 
-const uint32_t acre_class_table[ACRE_CLASSES] = {0,
-                                                 16,
-                                                 32,
-                                                 48,
-                                                 64,
-                                                 80,
-                                                 96,
-                                                 112,
-                                                 128,
-                                                 144,
-                                                 160,
-                                                 176,
-                                                 192,
-                                                 208,
-                                                 224,
-                                                 240,
-                                                 256,
-                                                 DOUBLING(32),
-                                                 DOUBLING(64),
-                                                 DOUBLING(128),
-                                                 DOUBLING(256),
-                                                 DOUBLING(512),
-                                                 DOUBLING(1024),
-                                                 DOUBLING(2048)};
+const uint32_t acre_class_table[ACRE_CLASSES] = {
+    0,         STEPS(1),  STEPS(9),      STEPS(17),     STEPS(25),     STEPS(33),      STEPS(41),
+    STEPS(49), STEPS(57), DOUBLING(128), DOUBLING(256), DOUBLING(512), DOUBLING(1024), DOUBLING(2048)};
 
 uint32_t acre_class_granules(unsigned size_class) {
     size_t bytes = acre_class_bytes(size_class);

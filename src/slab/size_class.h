@@ -1,33 +1,34 @@
-/* Size classes: multiples of 16 up to 256, then eight to a doubling up to 32 KiB (at most 12.5 % apart).
+/* Size classes: multiples of 16 up to 1 KiB, then eight to a doubling up to 32 KiB (at most 12.5 % apart).
  *
- * Class i of 1..16 is 16 * i bytes, so that a request rounded up to 16 names its class by itself. Classes up to
- * ACRE_SMALL_MOST lie in slabs of one granule with a bit per 16 bytes; larger ones in slabs of a few granules
- * with at most 64 blocks, a bit each. */
+ * Class i of 1..64 is 16 * i bytes, so that a request rounded up to 16 names its class by itself. These lie in
+ * slabs of one granule with a bit per 16 bytes; larger ones in slabs of a few granules with at most 64 blocks, a
+ * bit each. That both end at 1 KiB lets malloc come to all small blocks in one way, with no turn that a processor
+ * has to guess where sizes vary (docs/decisions/0010-size-classes.md). */
 #ifndef ACRE_SLAB_SIZE_CLASS_H
 #define ACRE_SLAB_SIZE_CLASS_H
 
 #include "base/base.h"
 
-#define ACRE_EXACT_MOST ((size_t)256)
-#define ACRE_SMALL_MOST ((size_t)1024)
+#define ACRE_EXACT_MOST ((size_t)1024)
+#define ACRE_SMALL_MOST ACRE_EXACT_MOST
 #define ACRE_MEDIUM_MOST ((size_t)32 << 10)
-#define ACRE_EXACT_CLASSES 17u /* class 0 is no size: malloc(0) takes class 1 */
-#define ACRE_CLASS_MIXED 0u    /* of slabs with blocks of all small classes (slab/mixed.h) */
-#define ACRE_SMALL_CLASSES 33u /* up to ACRE_SMALL_MOST */
-#define ACRE_CLASSES 73u
+#define ACRE_EXACT_CLASSES 65u                /* class 0 is no size: malloc(0) takes class 1 */
+#define ACRE_CLASS_MIXED 0u                   /* of slabs with blocks of all small classes (slab/mixed.h) */
+#define ACRE_SMALL_CLASSES ACRE_EXACT_CLASSES /* up to ACRE_SMALL_MOST */
+#define ACRE_CLASSES 105u
 
 ACRE_INLINE unsigned acre_class_of(size_t size_bytes) {
     if (size_bytes <= ACRE_EXACT_MOST) return size_bytes == 0 ? 1 : (unsigned)((size_bytes + 15) / 16);
     size_t top = size_bytes - 1;
     unsigned doubling = acre_log2_floor(top);
-    return ACRE_EXACT_CLASSES + (doubling - 8) * 8 + ((unsigned)(top >> (doubling - 3)) & 7);
+    return ACRE_EXACT_CLASSES + (doubling - 10) * 8 + ((unsigned)(top >> (doubling - 3)) & 7);
 }
 
 extern const uint32_t acre_class_table[ACRE_CLASSES];
 ACRE_INLINE size_t acre_class_bytes(unsigned size_class) { return acre_class_table[size_class]; }
 
 ACRE_INLINE bool acre_class_is_small(unsigned size_class) {
-    return acre_class_bytes(size_class) <= ACRE_SMALL_MOST;
+    return size_class < ACRE_SMALL_CLASSES;
 }
 /* What a bit of a slab's bitmap stands for. */
 ACRE_INLINE size_t acre_class_unit_bytes(unsigned size_class) {
