@@ -40,7 +40,7 @@ void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_po
     heap->keep_bytes = policy->keep_bytes;
     heap->gave_ms = 0;
     heap->huge_chunks_left = 0;
-    heap->looked_ms = acre_os_clock_ms();
+    heap->looked_ms = 0; /* a clock is not read before there is something to look at: programs may be tiny */
     heap->next_visit = &heap->chunks;
 }
 
