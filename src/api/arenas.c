@@ -7,10 +7,9 @@
 #include "inspect/walk.h"
 #include "metadata/map.h"
 #include "os/misuse.h"
+#include "os/os.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 
 /* NULL, and errno is EINVAL: there is none. */
@@ -141,12 +140,11 @@ ACRE_PUBLIC bool acre_arena_release(acre_arena *place) {
         acre_heap_give_kept(heap);
         acre_heap_give_current(heap);
     }
-    sigset_t all, mask;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &mask); /* no handler of this thread finds the gate of refills closed by it */
-    bool released = acre_huge_decay(true);   /* what it freed waits there among others' */
+    sigset_t mask;
+    acre_os_block_signals(&mask);          /* no handler of this thread finds the gate of refills closed by it */
+    bool released = acre_huge_decay(true); /* what it freed waits there among others' */
     released |= acre_scavenge_arena(arena);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    acre_os_restore_signals(&mask);
     return released;
 }
 

@@ -11,8 +11,6 @@
 
 #include <limits.h>
 #include <malloc.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -69,12 +67,10 @@ static bool release(size_t pad_bytes) {
         acre_heap_give_current(heap);
     }
     acre_arena_end_parked();
-    sigset_t all, mask;
-    sigfillset(&all);
-    /* No handler of this thread finds the gate of refills closed by it. */
-    pthread_sigmask(SIG_BLOCK, &all, &mask);
+    sigset_t mask;
+    acre_os_block_signals(&mask); /* no handler of this thread finds the gate of refills closed by it */
     bool released = acre_scavenge_all(pad_bytes).any;
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    acre_os_restore_signals(&mask);
     return released;
 }
 

@@ -41,14 +41,12 @@ static enum acre_fork_try how_to_try(int tries) {
 static void before_fork(void) {
     bool threads = &__libc_single_threaded == NULL || !__libc_single_threaded;
     bool lock_stdio = threads && _IO_list_lock != NULL && _IO_list_unlock != NULL;
-    sigset_t all;
-    sigfillset(&all);
     for (int tries = 1;; tries++) {
-        pthread_sigmask(SIG_BLOCK, &all, &during_fork.mask);
+        acre_os_block_signals(&during_fork.mask);
         if (lock_stdio) _IO_list_lock();
         if (acre_arena_lock_all(how_to_try(tries))) break;
         if (lock_stdio) _IO_list_unlock();
-        pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
+        acre_os_restore_signals(&during_fork.mask);
         acre_os_sleep_us(PAUSE_US);
     }
     during_fork.stdio_locked = lock_stdio;
@@ -58,7 +56,7 @@ static void before_fork(void) {
 static void after_fork_in_parent(void) {
     acre_arena_unlock_all(false);
     if (during_fork.stdio_locked) _IO_list_unlock();
-    pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
+    acre_os_restore_signals(&during_fork.mask);
 }
 
 /* libc has made stdio's lock anew in the child of a process with threads; ours are our thread's still. */
@@ -72,7 +70,7 @@ static void after_fork_in_child(void) {
     if (!inside) acre_arena_after_fork();
     acre_scavenger_after_fork();
     acre_count_child();
-    pthread_sigmask(SIG_SETMASK, &during_fork.mask, NULL);
+    acre_os_restore_signals(&during_fork.mask);
 }
 
 void acre_register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }

@@ -137,6 +137,7 @@ static void look_at_records(struct visit *visit) {
 
 struct acre_scavenged acre_scavenge_due(void) {
     struct visit visit = {{acre_huge_decay(false), acre_huge_cached_bytes() > 0, false}, false, false};
+    visit.done.any |= acre_heap_end_rests(false, &visit.done.waits);
     acre_lock(&visitors);
     if (!look_at_all(&visit)) visit.done.waits = visit.done.busy = true;
     look_at_records(&visit);
@@ -151,6 +152,7 @@ static bool release_pages(struct acre_arena *arena, void *done) {
 
 struct acre_scavenged acre_scavenge_all(size_t pad_bytes) {
     struct visit visit = {{acre_huge_decay(true), false, false}, true, false};
+    visit.done.any |= acre_heap_end_rests(true, &visit.done.waits);
     for (int tries = 0; tries < TRIES_MOST; tries++) {
         acre_lock(&visitors);
         bool done = look_at_all(&visit);

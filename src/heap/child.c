@@ -12,7 +12,7 @@
 static void open_queue(struct acre_heap *heap, struct acre_inheritance *left) {
     for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
         next = slab->queue_next;
-        if (!acre_slab_unqueue(slab) || atomic_load(acre_slab_owner(slab)) != acre_thread_pointer()) continue;
+        if (!acre_slab_unqueue(slab) || atomic_load(acre_slab_owner(slab)) != acre_heap_owner()) continue;
         slab->queue_next = left->messages;
         left->messages = slab;
     }
@@ -42,6 +42,7 @@ static void abandon(struct acre_thread *thread, void *context) {
     thread->outbox = (struct acre_outbox){0};
     thread->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     acre_recent_drop(heap);
+    atomic_store(&thread->rests, false);
     acre_thread_retire(thread);
 }
 
@@ -73,7 +74,7 @@ void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *
 
 static bool is_orphan(struct acre_slab *slab) {
     uintptr_t owner = atomic_load(acre_slab_owner(slab));
-    if (owner == ACRE_OWNER_SHARED || owner == acre_thread_pointer()) return false;
+    if (owner == ACRE_OWNER_SHARED || owner == acre_heap_owner()) return false;
     return owner != ACRE_OWNER_NONE || slab->span.state != ACRE_SLAB_FULL; /* else it was just being made */
 }
 
@@ -102,7 +103,7 @@ static void hand_on_orphans(struct acre_inheritance *left) {
         struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
         next = node->next;
         forget_bits_behind_fresh(slab);
-        atomic_store(acre_slab_owner(slab), acre_thread_pointer());
+        atomic_store(acre_slab_owner(slab), acre_heap_owner());
         acre_heap_hand_on(slab);
     }
 }
@@ -123,6 +124,7 @@ bool acre_heap_inherit(struct acre_inheritance *left) {
     left->heir = heir;
     left->messages = NULL;
     acre_list_start(&left->orphans);
+    acre_heap_none_rests();
     acre_thread_each(abandon, left);
     return true;
 }

@@ -37,7 +37,7 @@ static bool give_up_full(struct acre_slab *slab) {
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
     if (!acre_slab_is_queued(slab)) return true;
-    if (!atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) return true;
+    if (!atomic_compare_exchange_strong(owner, &nobody, acre_heap_owner())) return true;
     if (acre_slab_collect(slab) != 0) return false;
     atomic_store(owner, ACRE_OWNER_NONE); /* queued still: whoever takes it off its queue adopts it */
     return true;

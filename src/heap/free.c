@@ -23,7 +23,7 @@ void acre_heap_disown(struct acre_slab *slab) {
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
     if (!acre_slab_is_queued(slab)) return;
-    if (atomic_compare_exchange_strong(owner, &nobody, acre_thread_pointer())) acre_heap_adopted(slab);
+    if (atomic_compare_exchange_strong(owner, &nobody, acre_heap_owner())) acre_heap_adopted(slab);
 }
 
 void acre_heap_countdown(struct acre_slab *slab) {
@@ -72,7 +72,7 @@ static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
 
 static bool adopt_full(struct acre_slab *slab) {
     uintptr_t nobody = ACRE_OWNER_NONE;
-    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_heap_owner())) return false;
     acre_heap_adopted(slab);
     return true;
 }
@@ -83,7 +83,8 @@ static bool adopt_shared(struct acre_slab *slab) {
     const struct acre_heap *heap = acre_heap_for(slab->depot);
     if (heap == NULL) return false;
     const struct acre_supply *supply = &heap->supply[slab->span.size_class];
-    if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST || !acre_depot_claim(heap->depot, slab))
+    if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST ||
+        !acre_depot_claim(heap->depot, slab, acre_heap_owner()))
         return false;
     acre_heap_adopted(slab);
     return true;
@@ -93,7 +94,7 @@ static bool adopt_shared(struct acre_slab *slab) {
 static bool free_shared(struct acre_slab *slab, uint32_t number) {
     struct acre_depot *depot = ACRE_PEEK(&slab->depot);
     if (depot == NULL) return false;
-    enum acre_depot_answer answer = acre_depot_free(depot, slab, number);
+    enum acre_depot_answer answer = acre_depot_free(depot, slab, number, acre_heap_owner());
     if (answer == ACRE_DEPOT_EMPTIED) acre_depot_destroy(slab);
     return answer != ACRE_DEPOT_NOT_SHARED;
 }
@@ -102,7 +103,7 @@ static bool free_shared(struct acre_slab *slab, uint32_t number) {
 static bool free_full_of_others(struct acre_slab *slab, uint32_t number) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     if (slab->depot == NULL || acre_heap_for(slab->depot) != NULL) return false;
-    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_heap_owner())) return false;
     acre_slab_set_free(slab, number);
     acre_heap_hand_on(slab);
     return true;
@@ -116,7 +117,7 @@ void acre_heap_see_to(struct acre_slab *slab) {
 
 void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
     uintptr_t owner = atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed);
-    if (owner == acre_thread_pointer()) {
+    if (owner == acre_heap_owner()) {
         if (acre_heap_is_made()) acre_heap_remember(slab);
         free_as_owner(slab, address);
         return;

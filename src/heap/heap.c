@@ -40,14 +40,18 @@ static void count_in(struct acre_thread *thread) {
 
 void acre_heap_never_count(void) { has_left = true; }
 
-void acre_thread_retire(struct acre_thread *thread) {
-    atomic_store(&thread->heap.thread, ACRE_HEAP_UNUSED);
+void acre_thread_count_out(struct acre_thread *thread) {
     thread->depth = 0;
     if (thread->is_counted) heaps.in_use--;
     thread->is_counted = false;
 }
 
-static void set_this(struct acre_thread *thread) {
+void acre_thread_retire(struct acre_thread *thread) {
+    atomic_store(&thread->heap.thread, ACRE_HEAP_UNUSED);
+    acre_thread_count_out(thread);
+}
+
+void acre_thread_set(struct acre_thread *thread) {
     acre_this_thread = thread;
     acre_this_heap = &thread->heap;
 }
@@ -57,12 +61,14 @@ static void thread_exits(void *record) {
     if (acre_this_thread != thread) return;
     has_left = true;
     acre_heap_leave_others(thread);
-    acre_heap_leave(&thread->heap);
-    set_this(&acre_no_thread);
-    acre_lock(&heaps.lock);
-    acre_thread_retire(thread);
-    acre_unlock(&heaps.lock);
-    acre_remote_drain(&thread->heap);
+    if (!acre_heap_rest(thread)) {
+        acre_heap_leave(&thread->heap);
+        acre_thread_set(&acre_no_thread);
+        acre_lock(&heaps.lock);
+        acre_thread_retire(thread);
+        acre_unlock(&heaps.lock);
+        acre_remote_drain(&thread->heap);
+    }
     /* The scavenger is not to be what keeps the process from ending, nor the thread on which it ends. */
     if (!acre_heap_is_any() && acre_decay.last_leaves != NULL) acre_decay.last_leaves();
 }
@@ -70,6 +76,7 @@ static void thread_exits(void *record) {
 void acre_heap_start(struct acre_depot *depot) {
     heaps.depot = depot;
     acre_list_start(&acre_thread_list);
+    acre_heap_none_rests();
     pthread_key_create(&heaps.key, thread_exits);
 }
 
@@ -111,7 +118,8 @@ static struct acre_thread *new_thread(void) {
 struct acre_heap *acre_heap_make(void) {
     if (heaps.depot == NULL) return NULL;
     acre_lock(&heaps.lock);
-    struct acre_thread *thread = find_unused(acre_thread_pointer());
+    struct acre_thread *thread = has_left ? NULL : acre_heap_wake();
+    if (thread == NULL) thread = find_unused(acre_thread_pointer());
     if (thread == NULL) thread = new_thread();
     if (thread != NULL) {
         atomic_store(&thread->heap.thread, acre_thread_pointer());
@@ -121,7 +129,7 @@ struct acre_heap *acre_heap_make(void) {
     }
     acre_unlock(&heaps.lock);
     if (thread == NULL) return NULL;
-    set_this(thread);
+    acre_thread_set(thread);
     pthread_setspecific(heaps.key, thread); /* may itself allocate: the heap is usable by now */
     return &thread->heap;
 }
@@ -195,14 +203,14 @@ static bool list_is_valid(struct acre_heap *heap, struct acre_node *list, enum a
 }
 
 static bool lookaside_is_valid(struct acre_thread *home) {
-    uintptr_t thread = atomic_load(&home->heap.thread);
+    uintptr_t owner = (uintptr_t)home;
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
         uintptr_t granule = home->lookaside.granule[slot];
         if (granule == (slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0)) continue;
         struct acre_slab *slab = acre_slab_of_bits(home->lookaside.bits[slot]);
         if (slab->keeps_recent) granule = ACRE_LOOKASIDE_RECENT(granule);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
-            atomic_load(acre_slab_owner(slab)) != thread)
+            atomic_load(acre_slab_owner(slab)) != owner)
             return false;
     }
     return true;

@@ -122,8 +122,12 @@ struct acre_thread {
     struct acre_heap heap; /* of the default arena */
     struct acre_lookaside lookaside;
     struct acre_outbox outbox;
-    _Atomic uint32_t inside; /* the gate: it refills a cursor (gate.h) */
-    bool is_counted;         /* among those in use */
+    _Atomic uint32_t inside;   /* the gate: it refills a cursor (gate.h) */
+    bool is_counted;           /* among those in use */
+    bool was_seen;             /* by the scavenger, while it rests */
+    _Atomic uint32_t rests;    /* its thread has ended and left everything as it was (rest.c) */
+    _Atomic uint32_t messages; /* slabs that came to its queue since */
+    struct acre_node rest_node;
     struct acre_node all_node;
     struct acre_node others;                      /* its heaps of other arenas; guarded by the registry's lock */
     struct acre_heap *found[ACRE_FOUND_SLOTS];    /* of them, those used last */
@@ -142,7 +146,7 @@ ACRE_INLINE struct acre_slab *acre_thread_own_slab(struct acre_thread *thread, u
 }
 
 #define ACRE_HEAP_UNUSED ((uintptr_t)0)
-#define ACRE_HEAP_LEAVING ((uintptr_t)1) /* its thread is giving everything away and takes no more messages */
+#define ACRE_HEAP_LEAVING ((uintptr_t)1) /* its thread has ended, or is giving everything away */
 
 /* The calling thread's record, and the heap that malloc takes from: its own one in there, or that of the arena that
  * is entered. At first acre_no_thread, whose cursors are empty. */
@@ -150,6 +154,11 @@ extern __thread struct acre_thread *acre_this_thread;
 extern __thread struct acre_heap *acre_this_heap;
 extern struct acre_thread acre_no_thread;
 extern struct acre_node acre_thread_list; /* of all records, which stay; guarded by the registry's lock */
+
+/* What the calling thread is called as the owner of a slab. Nobody's slab has this name while the thread has no
+ * heap.
+ */
+ACRE_INLINE uintptr_t acre_heap_owner(void) { return (uintptr_t)acre_this_thread; }
 
 void acre_heap_start(struct acre_depot *depot);
 /* The calling thread's heap of the default arena, made at its first use; NULL when there is no memory. */
@@ -311,6 +320,19 @@ void acre_heap_hand_on(struct acre_slab *slab);
  * the middle of a refill: what does not fit the slab is left alone, and its blocks are lost to this child. */
 void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab);
 
+/* rest.c: a thread that ends leaves its record as it is, for the next thread; false: it holds too much for that, or
+ * enough such records rest already. */
+bool acre_heap_rest(struct acre_thread *thread);
+/* With the registry locked: the one that began to rest last, in use again; NULL: none rests. In the child of a fork
+ * none does. */
+struct acre_thread *acre_heap_wake(void);
+void acre_heap_none_rests(void);
+/* A slab came to the queue of a heap that may rest. */
+void acre_heap_message(struct acre_heap *heap);
+/* Those that rest give everything away and end: all of them, or those that did so at the last look too. Whether any
+ * did. *waits: some rest still. */
+bool acre_heap_end_rests(bool all, bool *waits);
+
 /* In the child of a fork: the threads that are not there are not in the gate any more (gate.h). Without a lock,
  * which the one that is there may have held when it was interrupted. */
 void acre_heap_others_left(void);
@@ -326,6 +348,10 @@ void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *
 void acre_heap_inherit_slabs(struct acre_inheritance *left, struct acre_page_heap *pages);
 void acre_heap_inherited(struct acre_inheritance *left);
 
+/* The record and the heap that the calling thread takes from. */
+void acre_thread_set(struct acre_thread *thread);
+/* With the registry locked: the record has no thread any more, or its thread does not count. */
+void acre_thread_count_out(struct acre_thread *thread);
 /* With the registry locked: the record has no thread any more. */
 void acre_thread_retire(struct acre_thread *thread);
 /* A new record, or one that was given back, comes into use. */

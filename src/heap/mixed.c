@@ -67,7 +67,7 @@ static bool find_another(struct acre_heap *heap) {
     retire(heap);
     if (heap->mixed != NULL) return true;
     if (heap->mixed_slabs >= SLABS_MOST) return false;
-    struct acre_slab *slab = acre_depot_make(heap->depot, ACRE_CLASS_MIXED, heap);
+    struct acre_slab *slab = acre_depot_make(heap->depot, ACRE_CLASS_MIXED, heap, acre_heap_owner());
     if (slab == NULL) return false;
     slab->span.state = ACRE_SLAB_CURRENT;
     acre_slab_arm(slab, slab->total, ACRE_COUNTDOWN_FAR);

@@ -226,8 +226,10 @@ static struct acre_slab *any_waiting(struct acre_heap *heap, unsigned size_class
 }
 
 bool acre_heap_recover(struct acre_heap *heap) {
-    bool any = acre_huge_decay(true);
+    bool any = acre_huge_decay(true), waits;
+    acre_remote_flush(heap->home);
     acre_remote_drain(heap);
+    any |= acre_heap_end_rests(true, &waits);
     any |= heap->kept_bytes > 0;
     acre_heap_give_kept(heap);
     any |= acre_heap_give_current(heap);
@@ -238,10 +240,11 @@ bool acre_heap_recover(struct acre_heap *heap) {
 }
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
-    struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap);
+    struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     if (slab != NULL) return slab;
     acre_heap_recover(heap);
-    slab = acre_depot_make(heap->depot, size_class, heap);
+    slab = acre_depot_take(heap->depot, size_class, acre_heap_owner());
+    if (slab == NULL) slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     return slab != NULL ? slab : any_waiting(heap, size_class);
 }
 
@@ -251,7 +254,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
         acre_remote_drain(heap);
         slab = take_partial(heap, supply);
     }
-    if (slab == NULL) slab = acre_depot_take(heap->depot, size_class);
+    if (slab == NULL) slab = acre_depot_take(heap->depot, size_class, acre_heap_owner());
     if (slab == NULL) slab = create(heap, size_class);
     if (slab == NULL) return false;
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
@@ -272,7 +275,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
 static bool take_back(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class) {
     uintptr_t nobody = ACRE_OWNER_NONE;
     struct acre_supply *supply = &heap->supply[size_class];
-    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_thread_pointer())) return false;
+    if (!atomic_compare_exchange_strong(acre_slab_owner(slab), &nobody, acre_heap_owner())) return false;
     if (slab->depot != heap->depot || slab->span.size_class != size_class) {
         acre_heap_adopted(slab);
         return false;

@@ -17,7 +17,11 @@ static void push(struct acre_heap *to, struct acre_slab *slab) {
  * that sees it UNUSED and drains it. */
 static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
     push(to, slab);
-    if (atomic_load(&to->thread) == ACRE_HEAP_UNUSED) acre_remote_drain(to);
+    uintptr_t thread = atomic_load(&to->thread);
+    if (thread == ACRE_HEAP_UNUSED)
+        acre_remote_drain(to);
+    else if (thread == ACRE_HEAP_LEAVING)
+        acre_heap_message(to);
 }
 
 /* Without a heap (the thread is ending) whoever frees into it next sees to it. */
@@ -112,7 +116,7 @@ static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
     if (!acre_slab_unqueue(slab)) return;
     uintptr_t owner = atomic_load(acre_slab_owner(slab));
     struct acre_heap *to = atomic_load(&slab->heap);
-    if (owner == acre_thread_pointer() && to->home == acre_this_thread) {
+    if (owner == acre_heap_owner() && to->home == acre_this_thread) {
         collect_mine(to, slab);
     } else if (owner != ACRE_OWNER_NONE && owner != ACRE_OWNER_SHARED && owner != ACRE_OWNER_GONE) {
         /* It moved on, and so does the message. Its new owner may not have written its heap yet: then it goes

@@ -13,8 +13,8 @@ enum acre_span_kind {
 };
 
 struct acre_span {
-    /* Small slabs only: who may free into it without a lock (thread pointer), or one of those below. For all other
-     * kinds it is no thread pointer, which sends free to its slow path. */
+    /* Small slabs only: who may free into it without a lock (the address of a thread's record), or one of those
+     * below. For all other kinds it is nobody's. */
     _Atomic uintptr_t owner;
     /* Frees by the owner until something is to be done about the slab (see slab/slab.h). */
     int32_t countdown;

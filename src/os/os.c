@@ -372,16 +372,23 @@ static int create(pthread_t *thread, pthread_attr_t *attributes, void *run(void 
     return pthread_create(thread, attributes, run, NULL);
 }
 
+void acre_os_block_signals(sigset_t *mask) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, mask); /* which leaves libc's own alone */
+}
+
+void acre_os_restore_signals(const sigset_t *mask) { pthread_sigmask(SIG_SETMASK, mask, NULL); }
+
 bool acre_os_start_thread(pthread_t *thread, size_t stack_bytes, void *run(void *)) {
     pthread_attr_t attributes;
-    sigset_t all, mask;
+    sigset_t mask;
     int kept = errno;
-    sigfillset(&all);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_bytes);
-    pthread_sigmask(SIG_BLOCK, &all, &mask); /* the program's signals are for its own threads */
+    acre_os_block_signals(&mask); /* the program's signals are for its own threads */
     bool started = create(thread, &attributes, run) == 0;
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    acre_os_restore_signals(&mask);
     pthread_attr_destroy(&attributes);
     errno = kept;
     return started;

@@ -5,6 +5,7 @@
 #include "base/base.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 /* System calls that the allocator makes: those that are counted, in the order of the counting record, and others
  * that can fail. */
@@ -119,6 +120,9 @@ bool acre_os_fence_threads(void);
  * number from the others, and what they close is not kept open (close_range, Linux 5.9). false: it shares theirs
  * still. */
 bool acre_os_own_descriptors(void);
+/* No handler runs on the calling thread until its mask is what it was before. */
+void acre_os_block_signals(sigset_t *mask);
+void acre_os_restore_signals(const sigset_t *mask);
 /* A thread of acre's own, with all signals blocked; false when there can be none. */
 bool acre_os_start_thread(pthread_t *thread, size_t stack_bytes, void *run(void *));
 uint32_t acre_os_thread_id(void);

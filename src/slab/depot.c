@@ -58,10 +58,11 @@ static void forget_borrowed(struct acre_depot *depot, const struct acre_slab *sl
     acre_quota_discharge(&depot->pages->supplier->quota, granules * ACRE_GRANULE_BYTES);
 }
 
-static struct acre_slab *borrow(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap) {
+static struct acre_slab *borrow(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap,
+                                uintptr_t owner) {
     uint32_t granules = acre_class_granules(size_class);
     if (!may_borrow(depot, granules)) return NULL;
-    struct acre_slab *slab = acre_slab_create(depot->lender, size_class, depot, heap);
+    struct acre_slab *slab = acre_slab_create(depot->lender, size_class, depot, heap, owner);
     if (slab != NULL)
         note_borrowed(depot, slab);
     else
@@ -69,9 +70,10 @@ static struct acre_slab *borrow(struct acre_depot *depot, unsigned size_class, s
     return slab;
 }
 
-struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap) {
-    struct acre_slab *slab = depot->lender == NULL ? NULL : borrow(depot, size_class, heap);
-    return slab != NULL ? slab : acre_slab_create(depot->pages, size_class, depot, heap);
+struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap,
+                                  uintptr_t owner) {
+    struct acre_slab *slab = depot->lender == NULL ? NULL : borrow(depot, size_class, heap, owner);
+    return slab != NULL ? slab : acre_slab_create(depot->pages, size_class, depot, heap, owner);
 }
 
 void acre_depot_destroy(struct acre_slab *slab) {
@@ -101,20 +103,20 @@ void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t f
     acre_unlock(&depot->lock);
 }
 
-static void take_out(struct acre_depot *depot, struct acre_slab *slab) {
+static void take_out(struct acre_depot *depot, struct acre_slab *slab, uintptr_t owner) {
     acre_list_remove(&slab->node);
     atomic_fetch_sub_explicit(&depot->count[slab->span.size_class], 1, memory_order_relaxed);
     slab->span.state = 0;
-    atomic_store(acre_slab_owner(slab), acre_thread_pointer());
+    atomic_store(acre_slab_owner(slab), owner);
 }
 
-struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class) {
+struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class, uintptr_t owner) {
     struct acre_slab *slab = NULL;
     if (atomic_load_explicit(&depot->count[size_class], memory_order_relaxed) == 0) return NULL;
     acre_lock(&depot->lock);
     if (!acre_list_is_empty(&depot->shared[size_class])) {
         slab = ACRE_CONTAINER_OF(depot->shared[size_class].next, struct acre_slab, node);
-        take_out(depot, slab);
+        take_out(depot, slab, owner);
     }
     acre_unlock(&depot->lock);
     return slab;
@@ -126,15 +128,16 @@ static bool is_here(const struct acre_depot *depot, struct acre_slab *slab) {
            ACRE_PEEK(&slab->depot) == depot;
 }
 
-bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab) {
+bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab, uintptr_t owner) {
     acre_lock(&depot->lock);
     bool shared = is_here(depot, slab);
-    if (shared) take_out(depot, slab);
+    if (shared) take_out(depot, slab, owner);
     acre_unlock(&depot->lock);
     return shared;
 }
 
-enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number) {
+enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number,
+                                       uintptr_t owner) {
     enum acre_depot_answer answer = ACRE_DEPOT_NOT_SHARED;
     acre_lock(&depot->lock);
     if (is_here(depot, slab)) {
@@ -146,7 +149,7 @@ enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_sla
         acre_decay_note();
         slab->free_at_arm = (int32_t)acre_slab_checked_free(slab, (uint32_t)slab->free_at_arm);
         answer = slab->free_at_arm == slab->total ? ACRE_DEPOT_EMPTIED : ACRE_DEPOT_DONE;
-        if (answer == ACRE_DEPOT_EMPTIED) take_out(depot, slab);
+        if (answer == ACRE_DEPOT_EMPTIED) take_out(depot, slab, owner);
     }
     acre_unlock(&depot->lock);
     return answer;

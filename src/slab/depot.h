@@ -45,21 +45,24 @@ ACRE_INLINE const char *acre_depot_name(const struct acre_depot *depot) {
 ACRE_INLINE struct acre_arena_place *acre_depot_place(struct acre_depot *depot) {
     return depot->place != NULL ? depot->place : &depot->parked;
 }
-/* A new slab for the caller's heap, from what is borrowed or its own; NULL when there is no memory. Its end. */
-struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap);
+/* Here and below `owner` is what the caller is called as the owner of a slab.
+ * A new slab for the caller's heap, from what is borrowed or its own; NULL when there is no memory. Its end. */
+struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap,
+                                  uintptr_t owner);
 void acre_depot_destroy(struct acre_slab *slab);
 /* The end of all blocks: no slab is shared any more, whatever becomes of these. */
 void acre_depot_empty(struct acre_depot *depot);
 /* The caller's slab, with this many free blocks, becomes SHARED. */
 void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t free_blocks);
 /* A slab of the class for the caller to own; NULL when there is none. */
-struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class);
+struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class, uintptr_t owner);
 /* If the slab is still SHARED, it is the caller's now. */
-bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab);
+bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab, uintptr_t owner);
 /* If the slab is still SHARED: frees the block of this number (ACRE_NO_BLOCK: none) where it is, and collects the
  * slab's remote frees if there may be any. EMPTIED: it has no live block left, is off the list, and is the caller's
  * to destroy. */
 enum acre_depot_answer { ACRE_DEPOT_NOT_SHARED, ACRE_DEPOT_DONE, ACRE_DEPOT_EMPTIED };
-enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number);
+enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number,
+                                       uintptr_t owner);
 
 #endif

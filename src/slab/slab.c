@@ -76,14 +76,14 @@ static struct acre_slab *take_record(unsigned size_class) {
 }
 
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
-                                   struct acre_heap *heap) {
+                                   struct acre_heap *heap, uintptr_t owner) {
     struct acre_slab *slab = take_record(size_class);
     if (slab == NULL) return NULL;
     set_shape(slab, size_class);
     clear(slab, heap);
     slab->depot = depot;
     /* Before the slab can be found in the page heap: the child of a fork hands on what it finds there of others. */
-    atomic_store(acre_slab_owner(slab), acre_thread_pointer());
+    atomic_store(acre_slab_owner(slab), owner);
     struct acre_span_place place = acre_page_heap_take_span(pages, acre_class_granules(size_class), &slab->span);
     if (place.base == 0) {
         atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
@@ -168,11 +168,15 @@ uint32_t acre_slab_collect(struct acre_slab *slab) {
     return count + collect_list(slab);
 }
 
+static uint32_t count_fresh(const struct acre_slab *slab) {
+    return (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
+}
+
 uint32_t acre_slab_count_free(const struct acre_slab *slab) {
     uint32_t count = 0;
     for (uint64_t words = acre_slab_words_set(slab); words != 0; words &= words - 1)
         count += acre_count_bits(slab->bits[acre_lowest_bit(words)]);
-    return count + (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
+    return count + count_fresh(slab);
 }
 
 static _Atomic uint64_t *make_remote(struct acre_slab *slab) {
@@ -223,11 +227,31 @@ uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word) {
     return slab->bits[word] &= ~wrong;
 }
 
-uint32_t acre_slab_take_stock(struct acre_slab *slab) {
+static ACRE_COLD void mend(struct acre_slab *slab) {
     for (uint32_t word = 0; word < slab->words; word++) {
         uint64_t bits = slab->bits[word];
         if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
     }
+}
+
+/* Where fresh blocks begin in their word all bits are to be clear, and in the words behind. */
+static uint64_t bits_of_fresh(const struct acre_slab *slab) {
+    uint32_t bit = slab->fresh_bytes / slab->unit_bytes, word = bit / 64;
+    uint64_t bits = word < slab->words ? slab->bits[word] & ~UINT64_C(0) << bit % 64 : 0;
+    for (word++; word < slab->words; word++) bits |= slab->bits[word];
+    return bits;
+}
+
+uint32_t acre_slab_take_stock(struct acre_slab *slab) {
+    uint64_t wrong = bits_of_fresh(slab);
+    uint32_t count = 0;
+    for (uint64_t words = acre_slab_words_set(slab); words != 0; words &= words - 1) {
+        uint32_t word = acre_lowest_bit(words);
+        wrong |= slab->bits[word] & ~acre_slab_begins(slab, word);
+        count += acre_count_bits(slab->bits[word]);
+    }
+    if (ACRE_LIKELY(wrong == 0)) return count + count_fresh(slab);
+    mend(slab);
     return acre_slab_count_free(slab);
 }
 

@@ -92,10 +92,10 @@ ACRE_INLINE struct acre_slab *acre_slab_of_bits(acre_half *bits) {
     return ACRE_CONTAINER_OF(bits, struct acre_slab, bits);
 }
 
-/* A slab of the class with its span from `pages`, of the depot's arena, owned by the caller for `heap`; NULL when
- * there is no memory. */
+/* A slab of the class with its span from `pages`, of the depot's arena, owned by `owner` (the caller's name there) for
+ * `heap`; NULL when there is no memory. */
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
-                                   struct acre_heap *heap);
+                                   struct acre_heap *heap, uintptr_t owner);
 /* Owner, all blocks free: its span back to the page heap, and its record too unless it is queued. */
 void acre_slab_destroy(struct acre_slab *slab);
 /* The record of a slab whose span is gone: back, unless it is queued. has_extras: others may know of it, or it has

@@ -153,6 +153,7 @@ static void orphans(void **state) {
         give(&left_behind[i * 7 % 3000]);
         if (i % 100 == 0) assert_true(acre_heap_is_valid(acre_heap_mine()));
     }
+    acre_remote_flush(acre_this_thread);
     assert_true(acre_heap_is_valid(acre_heap_mine()));
     assert_int_equal(live_blocks(), before);
 }

@@ -11,7 +11,9 @@ static struct acre_page_heap *pages(void) { return &acre_default_arena.pages; }
 
 /* A slab whose blocks are all handed out. */
 static struct acre_slab *full_slab(unsigned size_class) {
-    struct acre_slab *slab = acre_slab_create(pages(), size_class, &acre_default_arena.depot, acre_heap_mine());
+    struct acre_heap *heap = acre_heap_mine();
+    struct acre_slab *slab =
+        acre_slab_create(pages(), size_class, &acre_default_arena.depot, heap, acre_heap_owner());
     assert_non_null(slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     assert_int_equal(acre_slab_count_free(slab), slab->total);
@@ -30,7 +32,7 @@ static void create(void **state) {
         size_t block_bytes = acre_slab_block_bytes(slab);
         assert_int_equal(block_bytes, acre_class_bytes(size_class));
         assert_ptr_equal(acre_map_find(base + slab->end_bytes - 1), &slab->span);
-        assert_true(*acre_slab_owner(slab) == acre_thread_pointer());
+        assert_true(*acre_slab_owner(slab) == acre_heap_owner());
         for (uint32_t bit = 0; acre_slab_is_small(slab) && bit < ACRE_SMALL_WORDS * 64; bit++)
             assert_int_equal(acre_slab_begins_block(slab, bit), bit % slab->stride == 0);
         for (uint32_t offset = 0; offset < slab->end_bytes + 64; offset += 8) {
