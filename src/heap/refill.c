@@ -23,22 +23,13 @@
 /* How many more refills found scattered blocks than runs when a class begins to keep recent blocks. */
 #define SCATTERED_MANY 4
 
-/* Before blocks are handed out for the first time: no bit says that one of them is free. */
-static void check_fresh(struct acre_slab *slab, uint32_t run_bytes) {
-    uint32_t last = (slab->fresh_bytes + run_bytes - 1) / slab->unit_bytes / 64;
-    for (uint32_t word = slab->fresh_bytes / slab->unit_bytes / 64; word <= last; word++) {
-        uint64_t bits = slab->bits[word];
-        if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
-    }
-}
-
 /* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
 static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
     size_t block_bytes = acre_slab_block_bytes(slab), left_bytes = slab->end_bytes - slab->fresh_bytes;
     size_t run_bytes = acre_max(4096 / block_bytes, 1) * block_bytes;
     uintptr_t first = slab->span.base + slab->fresh_bytes;
     if (run_bytes > left_bytes) run_bytes = left_bytes;
-    check_fresh(slab, (uint32_t)run_bytes);
+    acre_slab_check_fresh(slab, (uint32_t)run_bytes);
     slab->fresh_bytes += (uint32_t)run_bytes;
     supply->touched = acre_slab_words_touched(slab);
     supply->fresh = true;

@@ -78,6 +78,7 @@ static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
     uint32_t aligned_bytes = (uint32_t)acre_align_up(slab->fresh_bytes, block_bytes & -block_bytes);
     uint32_t gap_bytes = aligned_bytes - slab->fresh_bytes;
     if (gap_bytes == 0 || aligned_bytes >= slab->end_bytes) return;
+    acre_slab_check_fresh(slab, gap_bytes);
     acre_mixed_begins(slab)[unit / 64] |= UINT64_C(1) << unit % 64;
     set_units(slab->bits, unit, aligned_bytes / ACRE_ALIGNMENT);
     set_fresh(slab, aligned_bytes);
@@ -89,6 +90,7 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     if (slab->fresh_bytes % (block_bytes & -block_bytes) != 0) return 0;
     uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
+    if (count > 0) acre_slab_check_fresh(slab, count * (uint32_t)block_bytes);
     if (count > 0) mark(slab, unit, unit + count * units, units);
     set_fresh(slab, slab->fresh_bytes + count * (uint32_t)block_bytes);
     return count;

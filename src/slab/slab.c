@@ -227,6 +227,14 @@ uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word) {
     return slab->bits[word] &= ~wrong;
 }
 
+void acre_slab_check_fresh(struct acre_slab *slab, uint32_t run_bytes) {
+    uint32_t last = (slab->fresh_bytes + run_bytes - 1) / slab->unit_bytes / 64;
+    for (uint32_t word = slab->fresh_bytes / slab->unit_bytes / 64; word <= last; word++) {
+        uint64_t bits = slab->bits[word];
+        if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
+    }
+}
+
 static ACRE_COLD void mend(struct acre_slab *slab) {
     for (uint32_t word = 0; word < slab->words; word++) {
         uint64_t bits = slab->bits[word];

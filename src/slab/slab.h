@@ -234,6 +234,10 @@ ACRE_INLINE bool acre_slab_word_is_sound(const struct acre_slab *slab, uint32_t 
 /* Owner, of a word that is not: tells of such bits and clears them; what is left of the word. */
 ACRE_COLD uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word);
 
+/* Owner, before the next run_bytes are handed out for the first time: no bit says that a block there is free, or it is
+ * told and cleared. */
+void acre_slab_check_fresh(struct acre_slab *slab, uint32_t run_bytes);
+
 /* Tell of misuse: of a block that is free, or of an address where none begins or none was handed out. */
 ACRE_COLD void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,
                                    uintptr_t address);

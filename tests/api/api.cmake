@@ -12,12 +12,6 @@ foreach(part sizes alignment content extras)
   endif()
 endforeach()
 
-# Misuse is undefined on glibc, so it runs on acre alone.
-acre_test_program(misuse api/misuse.c)
-target_include_directories(misuse PRIVATE ${CMOCKA_INCLUDE_DIR})
-target_link_libraries(misuse PRIVATE ${CMOCKA_LIBRARY})
-acre_test(misuse misuse api)
-
 acre_test_program(operators api/operators.cc)
 acre_test(operators operators api GLIBC)
 acre_test_linked(operators_linked api/operators.cc)
