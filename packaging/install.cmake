@@ -8,7 +8,8 @@ install(TARGETS acre acre_static EXPORT acreTargets
 # The counting library is only ever preloaded: no link for the linker.
 install(TARGETS acre_count LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/acre DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/docs/man/acre_arena.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
+install(FILES ${PROJECT_SOURCE_DIR}/docs/man/acre_arena.3 ${PROJECT_SOURCE_DIR}/docs/man/acre_set_misuse_handler.3
+  DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
 install(FILES ${PROJECT_SOURCE_DIR}/docs/man/acre.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(EXPORT acreTargets NAMESPACE acre:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/acre)
 
