@@ -14,7 +14,7 @@ needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 needs_arenas := libmimalloc-dev libjemalloc-dev libtalloc-dev libapr1-dev
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check check-look-long check-faults bench bench-limit bench-scale bench-giveback bench-arenas install guide bench-sampling clean help
+.PHONY: all build-release try check check-look-long check-faults bench bench-limit bench-scale bench-giveback bench-arenas install guide bench-sampling bench-misuse clean help
 all: build-release
 
 build-release:
@@ -80,6 +80,11 @@ bench-sampling:
 	@$(MAKE) --no-print-directory build-release
 	python3 bench/sampling.py --build build
 
+bench-misuse:
+	@packaging/need.sh $(needs_build) $(needs_peers)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/misuse.py --build build
+
 install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
@@ -99,6 +104,7 @@ help:
 	@echo 'make bench-giveback  what goes back to Linux, and when, while a program sleeps or shrinks'
 	@echo 'make bench-arenas    arenas that come and go, beside those of other libraries and pools'
 	@echo 'make bench-sampling  what acre run costs a program, and what acre run --html does on top'
+	@echo 'make bench-misuse    who notices what of double frees and the like: acre, glibc and the peers'
 	@echo 'make install         install under PREFIX (/usr/local), staged in DESTDIR if that is set'
 	@echo 'make clean           remove the build folders'
 	@echo 'try, check and the benches install missing Debian packages when they run as root, else say which.'

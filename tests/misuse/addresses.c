@@ -43,13 +43,13 @@ static void live_pointer_with_bit_48(void) { free(hide((void *)((uintptr_t)take(
 static void ascii(void) { free(hide((void *)UINT64_C(0x6f6c6c6568206120))); }
 
 static void realloc_of_static(void) {
-    if (realloc(hide(data), 100) != NULL) fail("realloc took it");
+    if (realloc(hide(data), 100) != NULL) took();
 }
 static void realloc_of_1(void) {
-    if (realloc(hide((void *)1), 100) != NULL) fail("realloc took it");
+    if (realloc(hide((void *)1), 100) != NULL) took();
 }
 static void usable_size_of_static(void) {
-    if (malloc_usable_size(hide(data)) != 0) fail("it has a size");
+    if (malloc_usable_size(hide(data)) != 0) took();
 }
 
 #define FOREIGN "not a block of acre: *"

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { patience_s = 60, status_skipped = 77, status_wrong = 9 };
+enum { patience_s = 60, status_skipped = 77, status_took = 8, status_wrong = 9 };
 
 static const struct row *const tables[] = {rows_of_blocks, rows_of_addresses, rows_of_threads};
 enum { table_count = sizeof tables / sizeof tables[0] };
@@ -90,6 +90,11 @@ static int run_case(char *name) {
 _Noreturn void fail(const char *what) {
     dprintf(1, "misuse: %s\n", what);
     _exit(status_wrong);
+}
+
+_Noreturn void took(void) {
+    dprintf(1, "misuse: it was taken for a block\n");
+    _exit(status_took);
 }
 
 /* ---- each case in a process of its own */

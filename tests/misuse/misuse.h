@@ -44,6 +44,8 @@ void start_thread(void (*run)(void *), void *argument);
 void finish(void);
 /* What a case found that must not be: ends the process with a status of its own. */
 _Noreturn void fail(const char *what);
+/* realloc or malloc_usable_size took what is no block of the program: likewise. */
+_Noreturn void took(void);
 
 struct row {
     const char *name;
