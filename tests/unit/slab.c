@@ -100,6 +100,43 @@ static void without_memory(void *unused) {
     UNIT_CHECK(acre_slab_count_free(slab) == slab->total && slab->remote_list == 0);
 }
 
+static unsigned damaged, freed_twice;
+static void count_misuse(const struct acre_misuse *misuse) {
+    damaged += misuse->kind == ACRE_MISUSE_DAMAGED;
+    freed_twice += misuse->kind == ACRE_MISUSE_DOUBLE_FREE;
+}
+
+static void free_remote(struct acre_slab *slab, uint32_t number) {
+    acre_slab_free_remote(slab, number / 64, UINT64_C(1) << number % 64);
+}
+
+/* What a program writes over a link is not followed, and a list that a double free has made a circle ends. */
+static void damaged_links(void *unused) {
+    (void)unused;
+    struct acre_slab *slab = full_slab(3);
+    const uintptr_t words[] = {0, 1, ~(uintptr_t)0, acre_slab_block(slab, 9), (uintptr_t)&slab, 0x4141414141414141};
+    unit_fault(ACRE_OS_MMAP, 1, true);
+    while (acre_metadata_take(ACRE_RECORD_ASKED, 64) != NULL) continue;
+    while (acre_metadata_take(ACRE_RECORD_REMOTE_BITS, ACRE_SMALL_WORDS * 8) != NULL) continue;
+    acre_misuse_start(ACRE_ON_MISUSE_IGNORE);
+    acre_misuse_set_handler(count_misuse);
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        for (uint32_t number = 1; number <= 3; number++) free_remote(slab, i * 100 + number);
+        *(uintptr_t *)acre_slab_block(slab, i * 100 + 2) = words[i];
+        UNIT_CHECK(acre_slab_collect(slab) == 2 && damaged == i + 1 && slab->remote_list == 0);
+        UNIT_CHECK(!acre_slab_is_free(slab, i * 100 + 1) && !acre_slab_is_free(slab, 9));
+    }
+    UNIT_CHECK(freed_twice == 0);
+    free_remote(slab, 1000), free_remote(slab, 1001), free_remote(slab, 1000);
+    UNIT_CHECK(acre_slab_collect(slab) == 2 && freed_twice == 1 && slab->remote_list == 0);
+}
+
+static void links_are_looked_at(void **state) {
+    (void)state;
+    char text[500];
+    if (unit_in_child(damaged_links, NULL, text, sizeof text) != 0) fail_msg("%s", text);
+}
+
 static void remote_without_memory(void **state) {
     (void)state;
     char text[500];
@@ -219,6 +256,7 @@ int main(void) {
         cmocka_unit_test(remote_collect),
         cmocka_unit_test(collect_meanwhile),
         cmocka_unit_test(remote_without_memory),
+        cmocka_unit_test(links_are_looked_at),
         cmocka_unit_test(buried_when_unqueued),
         cmocka_unit_test(refill),
         cmocka_unit_test(misuse_aborts),
