@@ -29,17 +29,20 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
 }
 
-/* Gives up a full slab. false: remote frees came in meanwhile, and it is the caller's again with free blocks. */
+/* Gives up a full slab. false: remote frees came in meanwhile, and it is the caller's again with free blocks. If it
+ * stays queued it is perhaps with a thread that sleeps; and who frees into it then relies on the message, if it
+ * still saw the caller as the owner. */
 static bool give_up_full(struct acre_slab *slab) {
-    uintptr_t nobody = ACRE_OWNER_NONE;
     _Atomic uintptr_t *owner = acre_slab_owner(slab);
     acre_heap_forget(slab);
     slab->span.state = ACRE_SLAB_FULL;
     atomic_store(owner, ACRE_OWNER_NONE);
-    if (!acre_slab_is_queued(slab)) return true;
-    if (!atomic_compare_exchange_strong(owner, &nobody, acre_heap_owner())) return true;
-    if (acre_slab_collect(slab) != 0) return false;
-    atomic_store(owner, ACRE_OWNER_NONE); /* queued still: whoever takes it off its queue adopts it */
+    for (bool missed = acre_slab_is_queued(slab); missed; missed = acre_slab_has_remote(slab)) {
+        uintptr_t nobody = ACRE_OWNER_NONE;
+        if (!atomic_compare_exchange_strong(owner, &nobody, acre_heap_owner())) return true;
+        if (acre_slab_collect(slab) != 0) return false;
+        atomic_store(owner, ACRE_OWNER_NONE);
+    }
     return true;
 }
 

@@ -3,7 +3,8 @@
 #include "os/report.h"
 
 void acre_heap_adopted(struct acre_slab *slab) {
-    struct acre_heap *heap = acre_heap_for(slab->depot);
+    /* A thread that is ending makes no heap any more. */
+    struct acre_heap *heap = acre_heap_is_made() ? acre_heap_for(slab->depot) : NULL;
     if (heap == NULL) {
         acre_heap_hand_on(slab);
         return;

@@ -24,17 +24,14 @@ static void queue_slab(struct acre_heap *to, struct acre_slab *slab) {
         acre_heap_message(to);
 }
 
-/* Without a heap (the thread is ending) whoever frees into it next sees to it. */
-static void adopt_if_ownerless(struct acre_slab *slab) {
-    if (acre_heap_is_made()) acre_heap_see_to(slab);
-}
-
+/* The slab's owner may have given it up before it was queued, and it may have been queued already, by a message
+ * that somebody else is just taking off: so both sides see to it, with a heap or (the thread is ending) without. */
 static void send(struct acre_slab *slab, uint32_t word, uint64_t bits) {
     if (!slab->depot->is_default) atomic_store_explicit(&slab->depot->had_extras, true, memory_order_relaxed);
     acre_slab_free_remote(slab, word, bits);
     acre_decay_note(); /* the owner may sleep for good */
     if (acre_slab_must_queue(slab)) queue_slab(atomic_load(&slab->heap), slab);
-    adopt_if_ownerless(slab);
+    acre_heap_see_to(slab);
 }
 
 /* A block on its way keeps its slab, unless it is freed again meanwhile: then the record may be another slab's. */
@@ -128,7 +125,7 @@ static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
         else
             queue_slab(to, slab);
     }
-    adopt_if_ownerless(slab);
+    acre_heap_see_to(slab);
 }
 
 void acre_remote_drain(struct acre_heap *heap) {

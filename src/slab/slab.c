@@ -172,6 +172,14 @@ static uint32_t count_fresh(const struct acre_slab *slab) {
     return (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
 }
 
+bool acre_slab_has_remote(struct acre_slab *slab) {
+    _Atomic uint64_t *remote = atomic_load(&slab->remote);
+    bool any = atomic_load(&slab->remote_list) != 0;
+    for (uint32_t word = 0; !any && remote != NULL && word < acre_slab_remote_words(slab); word++)
+        any = atomic_load(&remote[word]) != 0;
+    return any;
+}
+
 uint32_t acre_slab_count_free(const struct acre_slab *slab) {
     uint32_t count = 0;
     for (uint64_t words = acre_slab_words_set(slab); words != 0; words &= words - 1)

@@ -134,6 +134,8 @@ ACRE_INLINE bool acre_slab_is_free(const struct acre_slab *slab, uint32_t number
 
 /* Owner: moves remote frees into bits; how many. One of a block that is free is misuse. */
 uint32_t acre_slab_collect(struct acre_slab *slab);
+/* Any thread: whether there are remote frees to collect. The record may be another slab's by now. */
+bool acre_slab_has_remote(struct acre_slab *slab);
 /* Owner: how many blocks are free (bits and fresh). */
 uint32_t acre_slab_count_free(const struct acre_slab *slab);
 /* Owner, or who holds the depot's lock: the same, without bits that misuse has set where no block is or none was
