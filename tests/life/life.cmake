@@ -80,10 +80,6 @@ acre_test_program(many_huge life/many_huge.c)
 acre_test(many_huge many_huge life SOURCES mmap auto)
 acre_test_program(cgroup life/cgroup.c)
 acre_test(cgroup cgroup life SOURCES mmap OPTIONS decay_ms:5000)
-foreach(model gate recent)
-  add_test(NAME model.${model} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/model/${model}.py)
-  set_tests_properties(model.${model} PROPERTIES LABELS model TIMEOUT 120)
-endforeach()
 
 # Arenas: what is made of them in the child of a fork, and what many cost.
 acre_test_linked(arenas_fork life/arenas_fork.c)

@@ -12,6 +12,9 @@ found. Exit status 0: the protocol is sound and every planted mistake is found.
 import sys
 from collections import namedtuple
 
+sys.dont_write_bytecode = True
+from explore import explore, report, report_mistake  # noqa: E402
+
 # Memory that both see, the owner's stores on their way to it, and what only one of them knows. `step` is where a
 # thread stands; `held`: the program has the block; `recent`: it is on the owner's stack of recent blocks.
 State = namedtuple("State", "closed inside bit keeps remote buffer owner held recent scavenger seen")
@@ -147,48 +150,20 @@ class Model:
 
     def explore(self):
         """How many states there are, and the way to one where a held block's page is released, or None."""
-        came_from, todo, reached = {START: None}, [START], set()
-        while todo:
-            state = todo.pop()
-            reached.add(state.scavenger)
-            if state.scavenger == "release" and state.held:
-                return len(came_from), way_to(state, came_from)
-            for following in self.next_states(state):
-                if following not in came_from:
-                    came_from[following] = state
-                    todo.append(following)
-        assert "release" in reached, "the model never releases anything, and so finds nothing"
-        return len(came_from), None
-
-
-def way_to(state, came_from):
-    way = []
-    while state is not None:
-        way.append(state)
-        state = came_from[state]
-    return way[::-1]
-
-
-def report(words, verbose, way):
-    print(words)
-    if verbose and way:
-        for state in way:
-            print("   ", *(f"{name}={value}" for name, value in state._asdict().items()))
+        return explore([START], self.next_states, lambda state: state.scavenger == "release" and state.held,
+                       lambda state: state.scavenger == "release")
 
 
 def main():
-    verbose, failed = "-v" in sys.argv[1:], 0
+    failed = 0
     for weak in (False, True):
         order = "stores of each variable in order" if weak else "all stores in order"
         states, way = Model(weak).explore()
         failed += way is not None
-        report(f"{order}: {states} states, {'NOT SOUND' if way else 'sound'}", verbose, way)
+        report(f"{order}: {states} states, {'NOT SOUND' if way else 'sound'}", way)
         for mistake, meaning in MISTAKES.items():
-            states, way = Model(weak, mistake).explore()
-            expected = mistake not in HARMLESS and (weak or mistake not in ONLY_WEAK)
-            failed += (way is not None) != expected
-            word = "found" if way else "not found" if expected else "harmless, as it should be"
-            report(f"  {word} after {states} states: {meaning}", verbose, way)
+            is_harmless = mistake in HARMLESS or (mistake in ONLY_WEAK and not weak)
+            failed += report_mistake(*Model(weak, mistake).explore(), meaning, is_harmless)
     return 1 if failed else 0
 
 

@@ -29,3 +29,11 @@ endforeach()
 math(EXPR operations "150000 / ${acre_test_slowdown}")
 acre_test_of_linked(arenas_few model_arenas model SOURCES auto ARGS --seed 5 --threads 4 --operations ${operations}
   --arenas 2)
+
+# Protocols, explored exhaustively, once for all builds.
+if(NOT ACRE_DEBUG)
+  foreach(model gate recent remote)
+    add_test(NAME model.${model} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/model/${model}.py)
+    set_tests_properties(model.${model} PROPERTIES LABELS model TIMEOUT 300)
+  endforeach()
+endif()

@@ -15,6 +15,9 @@ import itertools
 import sys
 from collections import namedtuple
 
+sys.dont_write_bytecode = True
+from explore import explore, report, report_mistake  # noqa: E402
+
 BLOCKS = int(sys.argv[sys.argv.index("--blocks") + 1]) if "--blocks" in sys.argv else 2
 ARMED = 9
 STORES_MOST = 4  # on their way to memory
@@ -129,46 +132,16 @@ class Model:
 
     def explore(self):
         """How many states there are, and the way to one where a released block is held, or None."""
-        came_from, useful = {start: None for start in starts(self.reads()[0])}, False
-        todo = list(came_from)
-        while todo:
-            state = todo.pop()
-            if state.released:
-                useful = True
-                if state.released & state.held:
-                    return len(came_from), way_to(state, came_from)
-            for following in self.next_states(state):
-                if following not in came_from:
-                    came_from[following] = state
-                    todo.append(following)
-        assert useful, "the model never releases anything, and so finds nothing"
-        return len(came_from), None
-
-
-def way_to(state, came_from):
-    way = []
-    while state is not None:
-        way.append(state)
-        state = came_from[state]
-    return way[::-1]
-
-
-def report(words, verbose, way):
-    print(words)
-    if verbose and way:
-        for state in way:
-            print("   ", *(f"{name}={value}" for name, value in state._asdict().items()))
+        return explore(starts(self.reads()[0]), self.next_states, lambda state: state.released and state.released & state.held,
+                       lambda state: state.released)
 
 
 def main():
-    verbose = "-v" in sys.argv[1:]
     states, way = Model().explore()
     failed = int(way is not None)
-    report(f"{states} states, {'NOT SOUND' if way else 'sound'}", verbose, way)
+    report(f"{states} states, {'NOT SOUND' if way else 'sound'}", way)
     for mistake, meaning in MISTAKES.items():
-        states, way = Model(mistake).explore()
-        failed += way is None
-        report(f"  {'found' if way else 'NOT FOUND'} after {states} states: {meaning}", verbose, way)
+        failed += report_mistake(*Model(mistake).explore(), meaning)
     return 1 if failed else 0
 
 
