@@ -1,4 +1,5 @@
 /* One block of the model: how it is taken, filled, checked, resized and freed. */
+#include "model/content.h"
 #include "model/model.h"
 
 #include "support/check.h"
@@ -12,56 +13,10 @@
 extern void free_sized(void *block, size_t size) __attribute__((weak));
 extern void free_aligned_sized(void *block, size_t alignment, size_t size) __attribute__((weak));
 
-enum { edge_bytes = 1024, stride_bytes = 2048 };
-
-static inline uint64_t word_at(uint64_t pattern, size_t offset) {
-    return (pattern ^ offset) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static inline bool is_word_right(const unsigned char *start, uint64_t pattern, size_t offset) {
-    uint64_t found, wanted = word_at(pattern, offset);
-    memcpy(&found, start + offset, sizeof found);
-    return found == wanted;
-}
-
-static inline void write_word(unsigned char *start, uint64_t pattern, size_t offset) {
-    uint64_t word = word_at(pattern, offset);
-    memcpy(start + offset, &word, sizeof word);
-}
-
-/* Small blocks are written in whole; of large ones both edges and a word every half page. The step depends on the
- * offset alone, so that a block that has grown or shrunk can still be checked from its start. */
-static inline size_t next_offset(size_t offset) {
-    return offset < edge_bytes ? offset + 8 : (offset / stride_bytes + 1) * stride_bytes;
-}
-
-static inline size_t tail_offset(size_t usable_bytes) {
-    size_t words = usable_bytes / 8;
-    return words * 8 > edge_bytes ? words * 8 - 64 : 0;
-}
-
-static void fill(struct block *block) {
-    for (size_t at = 0; at + 8 <= block->usable_bytes; at = next_offset(at))
-        write_word(block->start, block->pattern, at);
-    for (size_t at = tail_offset(block->usable_bytes); at + 8 <= block->usable_bytes; at += 8)
-        write_word(block->start, block->pattern, at);
-    for (size_t at = block->usable_bytes / 8 * 8; at < block->usable_bytes; at++)
-        block->start[at] = (unsigned char)block->pattern;
-}
-
-static void check_prefix(const struct block *block, size_t length_bytes) {
-    for (size_t at = 0; at + 8 <= length_bytes; at = next_offset(at))
-        CHECKF(is_word_right(block->start, block->pattern, at), "block %p of %zu bytes (usable %zu): byte %zu",
-               (void *)block->start, block->size_bytes, block->usable_bytes, at);
-}
+static void fill(const struct block *block) { content_fill(block->start, block->usable_bytes, block->pattern); }
 
 void block_check(const struct block *block) {
-    check_prefix(block, block->usable_bytes);
-    for (size_t at = tail_offset(block->usable_bytes); at + 8 <= block->usable_bytes; at += 8)
-        CHECKF(is_word_right(block->start, block->pattern, at), "block %p of %zu bytes (usable %zu): byte %zu",
-               (void *)block->start, block->size_bytes, block->usable_bytes, at);
-    for (size_t at = block->usable_bytes / 8 * 8; at < block->usable_bytes; at++)
-        CHECK(block->start[at] == (unsigned char)block->pattern);
+    content_check(block->start, block->usable_bytes, block->pattern, block->usable_bytes);
 }
 
 /* Mostly small, often middling, now and then up to 8 MiB; log-uniform within each kind. */
@@ -78,15 +33,6 @@ static size_t random_alignment(struct run *run) {
                                                                   : process_random(&run->random) % 9);
 }
 
-static void expect_zero(const unsigned char *start, size_t size_bytes) {
-    size_t at = 0;
-    for (uint64_t word; at + 8 <= size_bytes; at += 8) {
-        memcpy(&word, start + at, 8);
-        CHECKF(word == 0, "calloc: block %p of %zu bytes: byte %zu is not zero", (const void *)start, size_bytes, at);
-    }
-    for (; at < size_bytes; at++) CHECK(start[at] == 0);
-}
-
 /* One of the functions, by chance; sets alignment and is_sized. */
 static void *allocate_somehow(struct run *run, struct block *block) {
     size_t size = block->size_bytes;
@@ -96,7 +42,7 @@ static void *allocate_somehow(struct run *run, struct block *block) {
     if (way < 14) return malloc(size);
     if (way < 18) {
         void *start = way % 2 ? calloc(1, size) : calloc(size, 1);
-        if (start != NULL) expect_zero(start, size);
+        if (start != NULL) content_expect_zero(start, size);
         return start;
     }
     if (way < 20) return realloc(NULL, size);
@@ -149,7 +95,8 @@ void block_reallocate(struct run *run, struct block *block) {
         new_bytes = block->size_bytes * (90 + process_random(&run->random) % 40) / 100 + 1;
     block_check(block);
     disown(run, block);
-    size_t kept_bytes = block->usable_bytes < new_bytes ? block->usable_bytes : new_bytes;
+    size_t old_usable_bytes = block->usable_bytes;
+    size_t kept_bytes = old_usable_bytes < new_bytes ? old_usable_bytes : new_bytes;
     unsigned char *start = process_random(&run->random) % 2 ? realloc(block->start, new_bytes)
                                                             : reallocarray(block->start, new_bytes, 1);
     CHECKF(start != NULL, "%zu bytes refused, errno %d", new_bytes, errno);
@@ -157,7 +104,7 @@ void block_reallocate(struct run *run, struct block *block) {
     block->size_bytes = new_bytes;
     block->alignment = 16;
     block->is_sized = true;
-    check_prefix(block, kept_bytes);
+    content_check(start, old_usable_bytes, block->pattern, kept_bytes);
     adopt(run, block);
 }
 

@@ -1,5 +1,5 @@
 # The randomised model test: short runs of several seeds here; by hand without --operations it runs far longer.
-acre_test_program(model model/model.c model/block.c model/order.c)
+acre_test_program(model model/model.c model/block.c model/content.c model/order.c)
 acre_test(model model model GLIBC SOURCES auto ARGS --seed 1 --operations 300000)
 acre_test(model_threads model model GLIBC ARGS --seed 2 --threads 4 --operations 150000)
 acre_test(model_unordered model model ARGS --seed 3 --threads 6 --operations 150000 --unordered)
@@ -11,9 +11,9 @@ acre_test(model_mostly_huge model model OPTIONS huge_threshold:64k SOURCES auto 
 acre_test(model_many_threads model model SOURCES auto mmap ARGS --seed 6 --threads 32 --operations 20000)
 
 # Linked, and in a program without any shared library.
-acre_test_linked(model_linked model/model.c model/block.c model/order.c)
+acre_test_linked(model_linked model/model.c model/block.c model/content.c model/order.c)
 acre_test_of_linked(model_linked model_linked model SOURCES auto ARGS --seed 7 --threads 3 --operations 100000)
-acre_test_linked(model_static model/model.c model/block.c model/order.c)
+acre_test_linked(model_static model/model.c model/block.c model/content.c model/order.c)
 if(TARGET model_static)
   target_link_options(model_static PRIVATE -static)
   acre_test_of_linked(model_static model_static model ARGS --seed 8 --threads 3 --operations 100000)

@@ -15,11 +15,16 @@
     if (check_length > 0 && write(2, check_line, (size_t)check_length) < 0) _exit(98);                       \
   } while (0)
 
+/* How a failed check ends the program. */
+#ifndef CHECK_END
+#define CHECK_END() _exit(1)
+#endif
+
 #define CHECK(condition)                                                                                     \
   do {                                                                                                       \
     if (!(condition)) {                                                                                      \
       check_say("FAIL %s:%d: %s\n", __FILE_NAME__, __LINE__, #condition);                                    \
-      _exit(1);                                                                                              \
+      CHECK_END();                                                                                           \
     }                                                                                                        \
   } while (0)
 
@@ -30,7 +35,7 @@
       check_say("FAIL %s:%d: %s: ", __FILE_NAME__, __LINE__, #condition);                                    \
       check_say(__VA_ARGS__);                                                                                \
       check_say("\n");                                                                                       \
-      _exit(1);                                                                                              \
+      CHECK_END();                                                                                           \
     }                                                                                                        \
   } while (0)
 
