@@ -1,5 +1,5 @@
 # What the functions promise.
-foreach(part sizes alignment content extras)
+foreach(part sizes alignment content extras family)
   acre_test_program(conformance_${part} api/conformance_${part}.c)
   target_include_directories(conformance_${part} PRIVATE ${CMOCKA_INCLUDE_DIR})
   target_link_libraries(conformance_${part} PRIVATE ${CMOCKA_LIBRARY})
@@ -61,3 +61,6 @@ if(TARGET acre)
   target_link_libraries(arenas_shared PRIVATE acre ${CMOCKA_LIBRARY})
   acre_test_of_linked(arenas_shared arenas_shared api SOURCES auto)
 endif()
+add_test(NAME api.clauses COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/api/clauses.py
+  ${CMAKE_CURRENT_SOURCE_DIR}/api)
+set_tests_properties(api.clauses PROPERTIES LABELS api)
