@@ -219,8 +219,9 @@ static void *work(void *context) {
         pthread_barrier_wait(&begin[round == 2]);
         for (int i = 0; i < STEPS_OF_A_ROUND / THREADS; i++) step(&random, arena, true);
         pthread_barrier_wait(&end[round == 2]);
-        if (round == 1 && number % 2 == 0) break; /* half of them end, and leave blocks behind */
+        if (round == 1 && number % 2 == 0) return NULL; /* half of them end, and leave blocks behind */
     }
+    pthread_barrier_wait(&begin[1]); /* so that they do not end while they are looked at */
     return NULL;
 }
 
@@ -242,6 +243,7 @@ static int be_threads(void) {
         for (size_t i = 0; round == 1 && i < THREADS; i += 2) pthread_join(threads[i], NULL);
         reach("full");
     }
+    pthread_barrier_wait(&begin[1]);
     for (size_t i = 1; i < THREADS; i += 2) pthread_join(threads[i], NULL);
     reach("ended");
     return 0;
