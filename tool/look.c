@@ -29,6 +29,9 @@ static error_t parse_look(int key, char *argument, struct argp_state *state) {
         if (request->words != NULL) {
             argp_error(state, "one process or core at a time: '%s' is too much", argument);
         }
+        if (*argument == '\0') { /* as pidof gives it that finds none */
+            argp_error(state, "which process, or which core file? The argument is empty");
+        }
         request->words = argument;
         return 0;
     case ARGP_KEY_NO_ARGS:
@@ -45,7 +48,9 @@ bool look_open(const struct look_request *request, struct target *target, struct
     if (!target_open(target, request->words, request->smaps_path)) {
         return false;
     }
-    if (request->freeze && (!target_freeze(target) || !target_read_mappings(target))) {
+    bool again = request->freeze || request->kernel_figures;
+    if ((request->freeze && !target_freeze(target)) ||
+        (again && !target_read_mappings(target, request->kernel_figures))) {
         target_close(target);
         return false;
     }

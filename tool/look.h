@@ -12,6 +12,7 @@ struct look_request {
     const char *words; /* PID or CORE */
     const char *smaps_path;
     bool freeze;
+    bool kernel_figures; /* are wanted, of each mapping */
 };
 
 /* A child parser for PID|CORE, --freeze and --smaps; its input is a struct look_request. */

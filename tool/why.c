@@ -49,7 +49,7 @@ static const struct argp why_argp = {
 };
 
 static int why(int argc, char **argv) {
-    struct why_arguments arguments = {.json_path = NULL};
+    struct why_arguments arguments = {.look.kernel_figures = true};
     struct target target;
     struct heap heap;
     struct account account;

@@ -204,6 +204,13 @@ static uint64_t count_resident(struct target *target, const struct mapping *mapp
     return found * target->page_bytes;
 }
 
+/* Of a process whose figures were not asked for. The kernel's own pages ([vdso] and the like) look like a
+ * process's. */
+static bool may_hold_other(const struct target *target, const struct mapping *mapping) {
+    return !target->is_core && !mapping->has_kernel_figures && !mapping->shared &&
+           strncmp(mapping->name, "[v", 2) != 0;
+}
+
 static bool add_others(struct making *making) {
     struct account *account = making->account;
     struct target *target = making->heap->target;
@@ -211,7 +218,7 @@ static bool add_others(struct making *making) {
         struct account_mapping *mapping = &account->mappings[i];
         uint64_t acre_bytes = account_sum(mapping->bytes);
         uint64_t all_bytes = mapping->kernel_bytes;
-        if (mapping->acre_bytes > 0) {
+        if (mapping->acre_bytes > 0 || may_hold_other(target, mapping->mapping)) {
             all_bytes = target->is_core ? acre_bytes : count_resident(target, mapping->mapping);
         }
         mapping->other_bytes = all_bytes > acre_bytes ? all_bytes - acre_bytes : 0;

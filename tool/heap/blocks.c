@@ -145,8 +145,7 @@ static void count_plainly(const struct heap *heap, const struct slab *slab, stru
     }
     uint64_t offset = 0, page_bytes = UINT64_C(1) << shift;
     for (uint64_t number = 0, bit = 0; number < end; number++, bit += slab->stride, offset += slab->block_bytes) {
-        if ((not_live[bit / 64] >> bit % 64 & 1) ||
-            (slab->listed[number / 64] >> number % 64 & 1) ||
+        if ((not_live[bit / 64] >> bit % 64 & 1) || (slab->listed[number / 64] >> number % 64 & 1) ||
             (slab->remote.data != NULL && bit_of(slab->remote, 0, number))) {
             continue;
         }

@@ -20,14 +20,6 @@ struct search {
     bool any_note, any_unread;
 };
 
-uint64_t record_u64(struct record record, uint64_t offset) {
-    uint64_t value = 0;
-    if (offset < record.bytes && record.bytes - offset >= sizeof value) {
-        memcpy(&value, record.data + offset, sizeof value);
-    }
-    return value;
-}
-
 static uint64_t read_bytes(struct record record, uint64_t offset, size_t bytes) {
     uint64_t value = 0;
     if (bytes <= sizeof value && offset < record.bytes && record.bytes - offset >= bytes) {

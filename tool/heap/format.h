@@ -6,6 +6,8 @@
 
 #include "inspect/description.h"
 
+#include <string.h>
+
 struct heap_format {
     uint64_t root[ACRE_ROOTS];
     uint64_t number[ACRE_NUMBERS];
@@ -30,6 +32,12 @@ uint64_t record_word(const struct heap_format *format, struct record record, int
                      size_t word_bytes);
 /* What lies in a record from an offset on. */
 struct record record_part(struct record record, uint64_t offset);
-uint64_t record_u64(struct record record, uint64_t offset);
+static inline uint64_t record_u64(struct record record, uint64_t offset) {
+    uint64_t value = 0;
+    if (offset < record.bytes && record.bytes - offset >= sizeof value) {
+        memcpy(&value, record.data + offset, sizeof value);
+    }
+    return value;
+}
 
 #endif

@@ -232,13 +232,16 @@ static bool note_span(const struct heap *heap, uint64_t address, struct records 
 
 static bool read_map(const struct heap *heap, struct records *records) {
     const uint64_t *number = heap->format.number;
-    struct record root = snapshot_at(&heap->snapshot, heap->format.root[ACRE_ROOT_MAP]);
+    uint64_t root_address = heap->format.root[ACRE_ROOT_MAP];
+    struct record root = snapshot_at(&heap->snapshot, root_address);
     uint64_t entries = UINT64_C(1) << (number[ACRE_NUMBER_LEAF_SHIFT] - number[ACRE_NUMBER_GRANULE_SHIFT]);
     for (uint64_t window = 0; window * 8 + 8 <= root.bytes; window++) {
+        window = window % ENTRIES_AT_ONCE == 0 ? snapshot_entry(&heap->snapshot, root_address, window) : window;
         uint64_t leaf_address = record_u64(root, window * 8), before = 0;
         struct record leaf =
             leaf_address == 0 ? (struct record){NULL, 0} : snapshot_at(&heap->snapshot, leaf_address);
         for (uint64_t entry = 0; leaf.data != NULL && entry < entries; entry++) {
+            entry = entry % ENTRIES_AT_ONCE == 0 ? snapshot_entry(&heap->snapshot, leaf_address, entry) : entry;
             uint64_t address = record_u64(leaf, entry * 8);
             if (address != 0 && address != before && !note_span(heap, address, records)) {
                 return false;
@@ -397,6 +400,7 @@ bool heap_read(struct heap *heap, struct target *target) {
     bool fine =
         read_arenas(heap) && read_map(heap, &records) && describe_spans(heap, &records) && heap_read_threads(heap);
     read_break(heap);
+    target_remember_pages(target);
     free(records.chunks);
     free(records.huge);
     if (!fine) {

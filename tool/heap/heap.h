@@ -56,7 +56,7 @@ struct heap {
     uint64_t torn;                               /* records that changed while they were read and are left out */
 };
 
-/* Reads it; false after one line on stderr. */
+/* Reads it, and what is behind the pages; false after one line on stderr. */
 bool heap_read(struct heap *heap, struct target *target);
 void heap_free(struct heap *heap);
 

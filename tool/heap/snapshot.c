@@ -22,22 +22,26 @@ static bool make_room(struct snapshot *snapshot) {
     return true;
 }
 
-/* Copies the pages of [start, start + size_bytes) that are there; how many bytes. *any: zeros are an answer, too.
- */
-static size_t copy_pages(struct target *target, uint64_t start, size_t size_bytes, unsigned char *data, bool *any) {
+static bool is_there(uint8_t state) { return state != PAGE_ABSENT && state != PAGE_ZERO; }
+
+/* Copies those of its pages that are there; how many bytes. *any: zeros are an answer, too. */
+static size_t copy_pages(struct target *target, struct copy *copy, bool *any) {
+    uint64_t start = copy->start, size_bytes = copy->bytes;
+    unsigned char *data = copy->data;
     uint64_t page = target->page_bytes, first = start / page, last = (start + size_bytes - 1) / page, at = first;
     size_t pages = (size_t)(last - first + 1), copied_bytes = 0;
-    uint8_t *states = target->is_core ? NULL : malloc(pages);
+    uint8_t *states = copy->states = target->is_core ? NULL : malloc(pages);
     *any = states != NULL && target_pages(target, first * page, pages, states);
     if (!*any) {
         free(states);
+        copy->states = NULL;
         copied_bytes = target_read(target, start, data, size_bytes);
         *any = copied_bytes > 0;
         return copied_bytes;
     }
     while (at <= last) {
         uint64_t end = at;
-        while (end <= last && states[end - first] != PAGE_ABSENT && states[end - first] != PAGE_ZERO) {
+        while (end <= last && is_there(states[end - first])) {
             end++;
         }
         if (end > at) {
@@ -47,7 +51,6 @@ static size_t copy_pages(struct target *target, uint64_t start, size_t size_byte
         }
         at = end + 1;
     }
-    free(states);
     return copied_bytes;
 }
 
@@ -58,21 +61,22 @@ bool snapshot_add(struct snapshot *snapshot, struct target *target, uint64_t sta
         return false;
     }
     bool any = false;
-    unsigned char *data = calloc(1, size_bytes);
-    if (data != NULL) {
-        snapshot->copied_bytes += copy_pages(target, start, size_bytes, data, &any);
+    struct copy copy = {.start = start, .bytes = size_bytes, .data = calloc(1, size_bytes)};
+    if (copy.data != NULL) {
+        snapshot->copied_bytes += copy_pages(target, &copy, &any);
     }
     if (!any) {
-        free(data);
+        free(copy.data);
         return false;
     }
-    snapshot->copies[snapshot->count++] = (struct copy){start, size_bytes, data};
+    snapshot->copies[snapshot->count++] = copy;
     return true;
 }
 
 void snapshot_free(struct snapshot *snapshot) {
     for (size_t i = 0; i < snapshot->count; i++) {
         free(snapshot->copies[i].data);
+        free(snapshot->copies[i].states);
     }
     free(snapshot->copies);
     *snapshot = (struct snapshot){.count = 0};
@@ -105,6 +109,21 @@ struct record snapshot_at(const struct snapshot *snapshot, uint64_t address) {
     return (struct record){copy->data + (address - copy->start), copy->bytes - (size_t)(address - copy->start)};
 }
 
+/* The same of one copy. */
+static uint64_t skip_zeros(const struct copy *copy, uint64_t page_bytes, uint64_t table, uint64_t entry) {
+    uint64_t address = table + entry * 8, page = address / page_bytes, first = copy->start / page_bytes;
+    uint64_t last = (copy->start + copy->bytes - 1) / page_bytes, at = page;
+    while (copy->states != NULL && at <= last && !is_there(copy->states[at - first])) {
+        at++;
+    }
+    return at == page ? entry : (at * page_bytes - table + 7) / 8;
+}
+
+uint64_t snapshot_entry(const struct snapshot *snapshot, uint64_t table, uint64_t entry) {
+    const struct copy *copy = find(snapshot, table + entry * 8);
+    return copy == NULL ? entry : skip_zeros(copy, snapshot->page_bytes, table, entry);
+}
+
 struct record snapshot_record(const struct snapshot *snapshot, uint64_t address, size_t size_bytes) {
     struct record record = snapshot_at(snapshot, address);
     return record.bytes < size_bytes ? (struct record){NULL, 0} : (struct record){record.data, size_bytes};
@@ -126,8 +145,9 @@ static void add_leaves(struct snapshot *snapshot, struct target *target, const s
     const uint64_t *number = format->number;
     struct copy root = snapshot->copies[snapshot->count - 1];
     uint64_t leaf_bytes = UINT64_C(8) << (number[ACRE_NUMBER_LEAF_SHIFT] - number[ACRE_NUMBER_GRANULE_SHIFT]);
-    for (uint64_t at = 0; at + 8 <= root.bytes; at += 8) {
-        uint64_t leaf = record_u64((struct record){root.data, root.bytes}, at);
+    for (uint64_t entry = 0; entry * 8 + 8 <= root.bytes; entry++) {
+        entry = entry % ENTRIES_AT_ONCE == 0 ? skip_zeros(&root, snapshot->page_bytes, root.start, entry) : entry;
+        uint64_t leaf = record_u64((struct record){root.data, root.bytes}, entry * 8);
         if (leaf != 0) {
             snapshot_add(snapshot, target, leaf, leaf_bytes);
         }
@@ -153,7 +173,7 @@ static void add_regions(struct snapshot *snapshot, struct target *target, const 
 
 bool snapshot_take(struct snapshot *snapshot, struct target *target, const struct heap_format *format) {
     const uint64_t *number = format->number, *root = format->root;
-    *snapshot = (struct snapshot){.most_bytes = target_content_bytes(target)};
+    *snapshot = (struct snapshot){.most_bytes = target_content_bytes(target), .page_bytes = target->page_bytes};
     bool fine = snapshot_add(snapshot, target, root[ACRE_ROOT_MAP], number[ACRE_NUMBER_MAP_BYTES]);
     if (fine) {
         add_leaves(snapshot, target, format);

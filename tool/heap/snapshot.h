@@ -9,8 +9,10 @@ struct snapshot {
         uint64_t start;
         size_t bytes;
         unsigned char *data;
-    } * copies; /* by address once it is sorted */
+        uint8_t *states; /* enum page_state of each of its pages; NULL: not known */
+    } * copies;          /* by address once it is sorted */
     size_t count, room;
+    uint64_t page_bytes;               /* of the OS */
     uint64_t copied_bytes, most_bytes; /* none is copied twice, so that it is not more than there is to read */
 };
 
@@ -22,6 +24,10 @@ void snapshot_free(struct snapshot *snapshot);
 
 /* What was copied from the address on; NULL and 0 when nothing was. */
 struct record snapshot_at(const struct snapshot *snapshot, uint64_t address);
+/* In a table of addresses that was copied: the entry at that place, or the first one behind it that is not known to
+ * be zero since its page was not there. */
+enum { ENTRIES_AT_ONCE = 64 }; /* so often is asked: pages have more */
+uint64_t snapshot_entry(const struct snapshot *snapshot, uint64_t table, uint64_t entry);
 /* A record of so many bytes, whole or not at all. */
 struct record snapshot_record(const struct snapshot *snapshot, uint64_t address, size_t size_bytes);
 /* No more records of this size can have been read, whatever leads to them. */

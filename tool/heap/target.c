@@ -126,12 +126,6 @@ const struct mapping *target_mapping_of(const struct target *target, uint64_t ad
 
 /* A process may grow meanwhile. */
 uint64_t target_content_bytes(const struct target *target) {
-    uint64_t resident_bytes = 0;
-    if (target->is_core) {
-        return target_core_file_bytes(target);
-    }
-    for (size_t i = 0; i < target->mapping_count; i++) {
-        resident_bytes += target->mappings[i].resident_bytes;
-    }
-    return resident_bytes * 2 + (UINT64_C(64) << 20);
+    return target->is_core ? target_core_file_bytes(target)
+                           : target_process_resident_bytes(target) * 2 + (UINT64_C(64) << 20);
 }

@@ -51,9 +51,12 @@ void target_thaw(struct target *target);
 size_t target_read(struct target *target, uint64_t address, void *to, size_t size_bytes);
 /* What is behind each page from start on (a page's address). false: it cannot be told. */
 bool target_pages(struct target *target, uint64_t start, size_t pages, uint8_t *states);
+/* Asks the kernel about all pages at once, where it can tell: from here on target_pages says what was so now. */
+void target_remember_pages(struct target *target);
 
-/* Reads the mappings, with the kernel's figures, once more; false when they cannot be had. */
-bool target_read_mappings(struct target *target);
+/* Reads the mappings once more; false when they cannot be had. The kernel's figures cost the process more, and are
+ * nothing but what is behind its pages. */
+bool target_read_mappings(struct target *target, bool kernel_figures);
 /* The mapping that an address lies in, or NULL; and the first that ends behind it. */
 const struct mapping *target_mapping_of(const struct target *target, uint64_t address);
 const struct mapping *target_mapping_from(const struct target *target, uint64_t address);
@@ -65,6 +68,7 @@ uint64_t target_anonymous_bytes(struct target *target);
 /* For the two kinds of target. */
 bool target_process_open(struct target *target, pid_t pid);
 void target_process_close(struct target *target);
+uint64_t target_process_resident_bytes(const struct target *target);
 size_t target_process_read(struct target *target, uint64_t address, void *to, size_t size_bytes);
 bool target_process_pages(struct target *target, uint64_t start, size_t pages, uint8_t *states);
 bool target_core_open(struct target *target, const char *path);

@@ -1,5 +1,5 @@
 /* A running process: nothing is attached to it, and nothing of it is stopped unless that is asked for. */
-#include "heap/target.h"
+#include "heap/target_process.h"
 
 #include "complain.h"
 
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -22,18 +21,7 @@
 #define STOP_MOST_S 3
 #define STOP_PAUSE_NS 50000
 
-struct target_process {
-    pid_t thread;  /* by which its memory is read: its first one, unless that has ended before the others */
-    int pagemap;   /* descriptor */
-    bool can_scan; /* PAGEMAP_SCAN (Linux 6.7) is there */
-    struct frozen {
-        pid_t thread;
-        int signal; /* that it was about to get, or 0 */
-    } * frozen;
-    size_t frozen_count;
-};
-
-static char *proc_path(char path[64], pid_t pid, const char *file) {
+char *target_proc_path(char path[64], pid_t pid, const char *file) {
     snprintf(path, 64, "/proc/%ld/%s", (long)pid, file);
     return path;
 }
@@ -52,7 +40,7 @@ static void read_line(const char *path, char *text, size_t room_bytes) {
 
 static bool has_ended(pid_t thread) {
     char path[64], line[256];
-    read_line(proc_path(path, thread, "stat"), line, sizeof line);
+    read_line(target_proc_path(path, thread, "stat"), line, sizeof line);
     const char *state = strrchr(line, ')'); /* behind the name */
     return state == NULL || strncmp(state, ") Z", 3) == 0 || strncmp(state, ") X", 3) == 0;
 }
@@ -60,7 +48,7 @@ static bool has_ended(pid_t thread) {
 /* A thread of the process that has not ended; the process's own number where there is none. */
 static pid_t find_thread(pid_t pid) {
     char path[64];
-    DIR *threads = has_ended(pid) ? opendir(proc_path(path, pid, "task")) : NULL;
+    DIR *threads = has_ended(pid) ? opendir(target_proc_path(path, pid, "task")) : NULL;
     pid_t found = pid;
     for (struct dirent *entry; threads != NULL && found == pid && (entry = readdir(threads)) != NULL;) {
         pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
@@ -90,6 +78,9 @@ static void complain_of_access(pid_t pid, int error) {
             "may not look into process %ld: kernel.yama.ptrace_scope is %s, which keeps users from looking into "
             "each other's processes and their own; run acre as root, or set it to 0 (sysctl)",
             (long)pid, yama);
+    } else if (geteuid() == 0) {
+        complain("may not look into process %ld: root is kept from it, as in a container without CAP_SYS_PTRACE",
+                 (long)pid);
     } else {
         complain("may not look into process %ld: it is another user's, or privileged; run acre as that user or as "
                  "root",
@@ -97,14 +88,15 @@ static void complain_of_access(pid_t pid, int error) {
     }
 }
 
-bool target_read_mappings(struct target *target) {
+bool target_read_mappings(struct target *target, bool kernel_figures) {
     struct mapping *mappings;
     size_t count;
     char path[64];
     if (target->is_core) {
         return true;
     }
-    if (!mappings_parse(proc_path(path, target->process->thread, "smaps"), &mappings, &count)) {
+    if (!mappings_parse(target_proc_path(path, target->process->thread, kernel_figures ? "smaps" : "maps"),
+                        &mappings, &count)) {
         return false;
     }
     target_take_mappings(target, mappings, count);
@@ -131,10 +123,10 @@ bool target_process_open(struct target *target, pid_t pid) {
     }
     *process = (struct target_process){.thread = find_thread(pid), .can_scan = true};
     *target = (struct target){.pid = pid, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), .process = process};
-    process->pagemap = open(proc_path(path, process->thread, "pagemap"), O_RDONLY | O_CLOEXEC);
+    process->pagemap = open(target_proc_path(path, process->thread, "pagemap"), O_RDONLY | O_CLOEXEC);
     int error = process->pagemap < 0 ? errno : 0;
     errno = 0;
-    if (error == 0 && !target_read_mappings(target)) {
+    if (error == 0 && !target_read_mappings(target, false)) {
         error = errno == EACCES || errno == EPERM ? errno : ESRCH;
     }
     if (error == ESRCH && kill(pid, 0) == 0) {
@@ -142,7 +134,7 @@ bool target_process_open(struct target *target, pid_t pid) {
     } else if (error != 0) {
         complain_of_access(pid, error);
     }
-    read_line(proc_path(path, pid, "comm"), target->name, sizeof target->name);
+    read_line(target_proc_path(path, pid, "comm"), target->name, sizeof target->name);
     if (target->mapping_count > 0 && !may_read(target)) {
         complain_of_access(pid, EPERM);
         return false;
@@ -152,11 +144,20 @@ bool target_process_open(struct target *target, pid_t pid) {
 
 void target_process_close(struct target *target) {
     target_thaw(target);
+    target_process_forget_pages(target);
     if (target->process->pagemap >= 0) {
         close(target->process->pagemap);
     }
     free(target->process);
     target->process = NULL;
+}
+
+uint64_t target_process_resident_bytes(const struct target *target) {
+    char path[64], line[128];
+    unsigned long long pages = 0;
+    read_line(target_proc_path(path, target->process->thread, "statm"), line, sizeof line);
+    sscanf(line, "%*u %llu", &pages);
+    return pages * target->page_bytes;
 }
 
 size_t target_process_read(struct target *target, uint64_t address, void *to, size_t size_bytes) {
@@ -173,84 +174,6 @@ size_t target_process_read(struct target *target, uint64_t address, void *to, si
     return done_bytes;
 }
 
-/* ---- what is behind pages */
-
-/* As <linux/fs.h> has it since Linux 6.7; Debian's headers are older. */
-struct scan_region {
-    uint64_t start, end, categories;
-};
-struct scan_request {
-    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted, category_mask,
-        category_anyof_mask, return_mask;
-};
-#define PAGEMAP_SCAN_CALL _IOWR('f', 16, struct scan_request)
-enum { SCAN_FILE = 1 << 2, SCAN_PRESENT = 1 << 3, SCAN_SWAPPED = 1 << 4, SCAN_ZERO = 1 << 5, SCAN_REGIONS = 512 };
-
-static uint8_t state_of_categories(uint64_t categories) {
-    if (categories & SCAN_SWAPPED) {
-        return PAGE_SWAPPED;
-    }
-    if (!(categories & SCAN_PRESENT)) {
-        return PAGE_ABSENT;
-    }
-    return categories & SCAN_ZERO ? PAGE_ZERO : categories & SCAN_FILE ? PAGE_FILE : PAGE_ANONYMOUS;
-}
-
-static bool scan(struct target *target, uint64_t start, size_t pages, uint8_t *states) {
-    struct scan_region regions[SCAN_REGIONS];
-    uint64_t end = start + pages * target->page_bytes, at = start;
-    memset(states, PAGE_ABSENT, pages);
-    while (at < end) {
-        struct scan_request request = {.size = sizeof request,
-                                       .start = at,
-                                       .end = end,
-                                       .vec = (uintptr_t)regions,
-                                       .vec_len = SCAN_REGIONS,
-                                       .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-                                       .return_mask = SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO};
-        int found = ioctl(target->process->pagemap, PAGEMAP_SCAN_CALL, &request);
-        if (found < 0 || request.walk_end <= at) {
-            return false;
-        }
-        for (int i = 0; i < found; i++) {
-            uint64_t first = (regions[i].start - start) / target->page_bytes;
-            uint64_t last = (regions[i].end - start) / target->page_bytes;
-            memset(states + first, state_of_categories(regions[i].categories), last - first);
-        }
-        at = request.walk_end;
-    }
-    return true;
-}
-
-/* Before Linux 6.7. A page of zeros cannot be told from memory of the process there. */
-static bool read_pagemap(struct target *target, uint64_t start, size_t pages, uint8_t *states) {
-    enum { AT_ONCE = 4096 };
-    static uint64_t entries[AT_ONCE];
-    for (size_t done = 0; done < pages;) {
-        size_t part = pages - done < AT_ONCE ? pages - done : AT_ONCE;
-        off_t offset = (off_t)((start / target->page_bytes + done) * sizeof entries[0]);
-        ssize_t got = pread(target->process->pagemap, entries, part * sizeof entries[0], offset);
-        if (got <= 0) {
-            return false;
-        }
-        for (size_t i = 0; i < (size_t)got / sizeof entries[0]; i++) {
-            bool present = entries[i] >> 63, swapped = entries[i] >> 62 & 1, file = entries[i] >> 61 & 1;
-            states[done + i] = (uint8_t)(swapped    ? PAGE_SWAPPED
-                                         : !present ? PAGE_ABSENT
-                                         : file     ? PAGE_FILE
-                                                    : PAGE_ANONYMOUS);
-        }
-        done += (size_t)got / sizeof entries[0];
-    }
-    return true;
-}
-
-bool target_process_pages(struct target *target, uint64_t start, size_t pages, uint8_t *states) {
-    struct target_process *process = target->process;
-    process->can_scan = process->can_scan && scan(target, start, pages, states);
-    return process->can_scan || read_pagemap(target, start, pages, states);
-}
-
 uint64_t target_anonymous_bytes(struct target *target) {
     uint64_t sum_bytes = 0;
     if (target->is_core) {
@@ -262,7 +185,7 @@ uint64_t target_anonymous_bytes(struct target *target) {
     char path[64];
     struct mapping *all;
     size_t count;
-    if (mappings_parse(proc_path(path, target->process->thread, "smaps_rollup"), &all, &count)) {
+    if (mappings_parse(target_proc_path(path, target->process->thread, "smaps_rollup"), &all, &count)) {
         sum_bytes = all[0].anonymous_bytes;
         mappings_free(all, count);
     }
@@ -331,7 +254,7 @@ static bool freeze_thread(struct target_process *process, pid_t thread, const st
 /* Freezes the threads that are not yet; *any: there were some. */
 static bool freeze_new(struct target *target, bool *any, const struct timespec *ended) {
     char path[64];
-    DIR *threads = opendir(proc_path(path, target->pid, "task"));
+    DIR *threads = opendir(target_proc_path(path, target->pid, "task"));
     bool fine = threads != NULL;
     *any = false;
     for (struct dirent *entry; fine && (entry = readdir(threads)) != NULL;) {
