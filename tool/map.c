@@ -87,18 +87,13 @@ static bool write_svg(FILE *stream, const void *view) {
 
 static bool write_html(FILE *stream, const void *view) { return map_draw_html(stream, view); }
 
-static bool write_json(const struct map_view *view, const char *path) {
-    json_t *object = map_json(view);
-    bool written = object != NULL && look_write_json(object, path);
-    json_decref(object);
-    return written;
-}
+static bool write_json(FILE *stream, const void *view) { return map_write_json(stream, view); }
 
 static bool write_outputs(const struct map_arguments *arguments, const struct map_view *view,
                           struct map_style style) {
     bool written = true, any_file = false;
     if (arguments->json_path != NULL) {
-        written = write_json(view, arguments->json_path);
+        written = look_write(arguments->json_path, write_json, view);
         any_file = true;
     }
     if (arguments->svg_path != NULL) {

@@ -25,6 +25,8 @@ struct map_style {
 void map_draw(FILE *stream, const struct map_view *view, struct map_style style);
 void map_draw_svg(FILE *stream, const struct map_view *view);
 json_t *map_json(const struct map_view *view); /* NULL: no memory */
+/* The same as text; false when it could not be written. */
+bool map_write_json(FILE *stream, const struct map_view *view);
 /* With what a page needs besides. */
 json_t *map_page_json(const struct map_view *view);
 /* A page that needs nothing else; false when there is no memory. */

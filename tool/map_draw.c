@@ -93,10 +93,10 @@ static void put_legend(FILE *stream, const struct map_view *view, struct map_sty
     fprintf(stream, "%s (few to full)\n", colour != 0 ? "\033[0m" : "");
     for (int kind = CELL_STOCK; kind < CELL_NOTHING; kind++) {
         struct cell one = {.acre_bytes = 1,
-                           .ready_bytes = kind == CELL_STOCK,
-                           .metadata_bytes = kind == CELL_METADATA,
+                           .has_ready = kind == CELL_STOCK,
+                           .has_metadata = kind == CELL_METADATA,
                            .resident_bytes = kind == CELL_FREE || kind == CELL_METADATA,
-                           .other_bytes = kind == CELL_OTHER};
+                           .other_pages = kind == CELL_OTHER};
         colour = 0;
         fputs("  ", stream);
         put_cell(stream, &one, style, &colour);

@@ -46,10 +46,10 @@ static void put_row(FILE *stream, const struct map_view *view, const struct segm
             (unsigned long long)(segment->start + at * view->cells->cell_bytes));
     for (size_t i = at, next; i < end; i = next) {
         const char *colour = colour_of(&cells[i]);
-        uint64_t live_bytes = 0, resident_bytes = 0;
+        uint64_t live_bytes = 0, resident_bytes = 0, page_bytes = view->heap->target->page_bytes;
         for (next = i; next < end && colour_of(&cells[next]) == colour; next++) {
             live_bytes += cells[next].live_bytes;
-            resident_bytes += cells[next].resident_bytes + cells[next].other_bytes;
+            resident_bytes += cells[next].resident_bytes + cells[next].other_pages * page_bytes;
         }
         if (cell_kind_of(&cells[i]) == CELL_NOTHING) {
             continue;

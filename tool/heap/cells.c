@@ -187,8 +187,8 @@ static void add_pages(const struct making *making, struct cell *cell, const stru
     uint64_t bytes = count * making->heap->target->page_bytes;
     cell->acre_bytes += bytes;
     cell->live_bytes += count * page->live;
-    cell->ready_bytes += count * page->ready;
-    cell->metadata_bytes += page->piece->kind == PIECE_METADATA && page->is_resident ? bytes : 0;
+    cell->has_ready |= page->ready > 0;
+    cell->has_metadata |= page->piece->kind == PIECE_METADATA && page->is_resident;
     cell->resident_bytes += page->is_resident ? bytes : 0;
 }
 
@@ -228,14 +228,14 @@ static void add_others(const struct making *making) {
             }
             for (uint64_t page = 0; page < pages; page++) {
                 if (states[page] == PAGE_ANONYMOUS) {
-                    cell_of(cells, segment, at + page * target->page_bytes)->other_bytes += target->page_bytes;
+                    cell_of(cells, segment, at + page * target->page_bytes)->other_pages++;
                 }
             }
         }
         for (size_t k = segment->first_cell; k < segment->first_cell + segment->cell_count; k++) {
             struct cell *cell = &cells->cells[k];
-            cell->other_bytes -=
-                cell->other_bytes < cell->resident_bytes ? cell->other_bytes : cell->resident_bytes;
+            uint32_t acre_pages = (uint32_t)(cell->resident_bytes / target->page_bytes);
+            cell->other_pages -= cell->other_pages < acre_pages ? cell->other_pages : acre_pages;
         }
     }
 }
@@ -264,16 +264,16 @@ enum cell_kind cell_kind_of(const struct cell *cell) {
     if (cell->live_bytes > 0) {
         return CELL_LIVE;
     }
-    if (cell->ready_bytes > 0) {
+    if (cell->has_ready) {
         return CELL_STOCK;
     }
-    if (cell->metadata_bytes > 0) {
+    if (cell->has_metadata) {
         return CELL_METADATA;
     }
     if (cell->resident_bytes > 0) {
         return CELL_FREE;
     }
-    if (cell->other_bytes > 0) {
+    if (cell->other_pages > 0) {
         return CELL_OTHER;
     }
     return cell->acre_bytes > 0 ? CELL_RELEASED : CELL_NOTHING;

@@ -18,12 +18,12 @@ enum cell_kind {
 extern const char cell_letters[CELL_KINDS + 1];
 extern const char *const cell_names[CELL_KINDS];
 
-struct cell {
-    uint64_t live_bytes, ready_bytes;
-    uint64_t acre_bytes;     /* of the cell's addresses those that are acre's */
-    uint64_t metadata_bytes; /* of these: records */
-    uint64_t resident_bytes; /* of acre's */
-    uint64_t other_bytes;    /* resident, not acre's */
+struct cell { /* there may be millions */
+    uint64_t live_bytes;
+    uint64_t acre_bytes;          /* of the cell's addresses those that are acre's */
+    uint64_t resident_bytes;      /* of these */
+    uint32_t other_pages;         /* resident, not acre's */
+    bool has_ready, has_metadata; /* blocks that threads hold ready; resident records */
 };
 
 struct segment {
