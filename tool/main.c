@@ -7,20 +7,16 @@
 #include <errno.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *argp_program_version = "acre " ACRE_TOOL_VERSION;
 
 const struct acre_command *const acre_commands[] = {
-    &acre_command_run,
-    &acre_command_map,
-    &acre_command_why,
-    &acre_command_top,
-    &acre_command_trim,
-    &acre_command_sources,
-    &acre_command_options,
-    &acre_command_help,
-    NULL,
+    &acre_command_run,     &acre_command_map,  &acre_command_why,
+    &acre_command_top,     &acre_command_trim, &acre_command_sources,
+    &acre_command_options, &acre_command_help, NULL,
 };
 
 /* The list of sub-commands is made from the table, so argp cannot have it as a constant. */
@@ -76,11 +72,18 @@ const struct acre_command *command_find(const char *name) {
         }
         nearest_offer(&nearest, acre_commands[i]->name);
     }
-    complain("there is no command '%s'; the nearest is 'acre %s'", name, nearest.best);
+    if (nearest.distance_edits * 2 <= strlen(name) + 1) {
+        complain("there is no command '%s'; the nearest is 'acre %s'", name, nearest.best);
+    } else {
+        complain("there is no command '%s'; 'acre help' lists them", name);
+    }
     return NULL;
 }
 
+static bool is_finished; /* whoever wrote to standard output has looked at what became of it */
+
 bool command_finish_output(void) {
+    is_finished = true;
     if (fflush(stdout) == 0 && !ferror(stdout)) {
         return true;
     }
@@ -104,8 +107,19 @@ int command_enter(int argc, char **argv) {
     return command->enter(argc - arguments.command_index, argv + arguments.command_index);
 }
 
+/* Help and version are printed by argp, which exits then. */
+static void finish_help(void) {
+    if (!is_finished && !command_finish_output()) {
+        _exit(ACRE_EXIT_OUTPUT);
+    }
+}
+
 int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "");
     argp_err_exit_status = ACRE_EXIT_USAGE;
-    return command_enter(argc, argv);
+    argv[0] = program_invocation_short_name; /* as all other messages begin */
+    atexit(finish_help);
+    int status = command_enter(argc, argv);
+    is_finished = true;
+    return status;
 }

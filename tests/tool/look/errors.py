@@ -174,6 +174,8 @@ def check_kind(bench, core):
 def usage(bench):
     """wrong usage"""
     both(bench, "no argument", [], 2, "which process")
+    both(bench, "empty argument", [""], 2, "The argument is empty")
+    refuses(bench, "word that is nothing like a command", ["nothing"], 2, "'acre help' lists them")
     both(bench, "two arguments", ["1", "2"], 2, "one process or core at a time")
     both(bench, "unknown option", ["--bogus", "1"], 2, "--bogus")
     for size in ("0", "1", "4095", "4097", "5000", "-4k", "4g", "", "k", "4kk", "4k4", "0x1000", "3k",
@@ -184,6 +186,10 @@ def usage(bench):
 
 def outputs(bench):
     """output that cannot be written"""
+    for words in (["--help"], ["--version"], ["map", "--help"], ["run", "--version"]):
+        with open("/dev/full", "w") as full:
+            run = subprocess.run([bench.acre, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        bench.check(f"{' '.join(words)} to a full device", run.returncode == 1 and "standard output" in run.stderr, run)
     program = bench.heap("idle")
     program.reach("ready")
     for command, kinds in (("map", ("json", "svg", "html")), ("why", ("json",))):
