@@ -28,6 +28,7 @@ try:
 
 check:
 	@packaging/need.sh $(needs_build) $(needs_check)
+	@packaging/need.sh --wanted 'tests of pages in a browser' chromium
 	@packaging/check.sh
 
 check-look-long:

@@ -2,7 +2,16 @@
 # need.sh PACKAGE...: makes sure that these Debian packages are installed. As root it installs what is missing;
 # for others it prints the command to run and exits 1. Does nothing when all are there. A package may be named with
 # an architecture (libcmocka-dev:arm64), which apt is then told to know.
+# need.sh --wanted WHAT PACKAGE...: the same of packages that can be done without; where they are not to be had, a line
+# says that WHAT is skipped.
 set -eu
+
+if [ "${1-}" = --wanted ]; then
+    what=$2
+    shift 2
+    "$0" "$@" || echo "need: without $*: $what: skipped" >&2
+    exit 0
+fi
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "need: no apt-get here, so nothing was checked; on Debian these packages are used: $*" >&2
