@@ -21,7 +21,8 @@ enum { KEY_RUN_JSON = 0x100, KEY_RUN_HTML, KEY_RUN_REPORT, KEY_RUN_OPTION, KEY_R
 static const struct argp_option run_options[] = {
     {"report", KEY_RUN_REPORT, "FILE", 0, "write the report to FILE instead of standard error", 0},
     {"json", KEY_RUN_JSON, "FILE", 0, "write the figures to FILE as JSON too (- is standard output)", 0},
-    {"html", KEY_RUN_HTML, "FILE", 0, "look at COMMAND while it runs, and write a page to FILE that shows it all",
+    {"html", KEY_RUN_HTML, "FILE", 0,
+     "look at COMMAND while it runs, not at processes that it starts, and write a page to FILE that shows it all",
      0},
     {"option", KEY_RUN_OPTION, "KEY:VALUE", 0, "set an option of libacre; see `acre options'", 0},
     {"children", KEY_RUN_CHILDREN, NULL, 0, "count the processes that COMMAND starts, too", 0},

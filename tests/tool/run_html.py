@@ -59,6 +59,19 @@ def check_short(folder):
     assert done.returncode == 127 and data["timeline"] is None, data
 
 
+def check_children(folder):
+    """The page has the started process in its pictures, and says that the others are not."""
+    page = os.path.join(folder, "children.html")
+    done = subprocess.run([ACRE, "run", "--children", "--report", "/dev/null", "--html", page, "--", "sh", "-c",
+                           "sleep 0.2; sleep 0.1"], capture_output=True, text=True, timeout=100, check=False)
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    data = json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S).group(1))
+    assert done.returncode == 0 and len(data["run"]["processes"]) >= 2, data["run"]["processes"]
+    assert data["timeline"]["end_why"]["pid"] in [each["pid"] for each in data["run"]["processes"]]
+    assert "and not looked at" in text
+
+
 def check_refusals():
     done = subprocess.run([ACRE, "run", "--html", "/nowhere/page.html", "--", "/bin/true"], capture_output=True, text=True,
                           timeout=100, check=False)
@@ -69,6 +82,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="acre-html-") as folder:
         check_page(folder)
         check_short(folder)
+        check_children(folder)
     check_refusals()
 
 

@@ -19,7 +19,8 @@ function heading() {
   document.title = element("title").textContent = "acre run: " + data.title;
   const peak = run.resident.peak === null ? "" : `, at most ${bytes(run.resident.peak)} resident`;
   element("summary").textContent = `${end} after ${run.wall_seconds.toFixed(2)} s${peak}; ` +
-    (samples.length === 0 ? "it ended before it could be looked at" : `${samples.length} looks`);
+    (samples.length === 0 ? "it ended before it could be looked at" : `${samples.length} looks`) +
+    (run.processes ? "; the processes that it started are counted, and not looked at" : "");
 }
 
 /* ---- charts */
