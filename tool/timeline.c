@@ -108,8 +108,12 @@ static json_t *make_map(struct heap *heap, const struct look_request *request) {
     return object;
 }
 
+/* As often as the part of the time allows that is theirs. */
 static void keep_pictures(struct timeline *timeline, struct heap *heap, const struct account *account) {
     double began_s = spent_s();
+    if (now_s() < timeline->next_picture_s) {
+        return;
+    }
     struct look_request request = {.words = ""};
     struct why_view view = {.request = &request, .heap = heap, .account = account};
     json_decref(timeline->end_map);
@@ -148,7 +152,7 @@ static void forget_pictures(struct timeline *timeline) {
 }
 
 /* How much of a processor's time it took, but for pictures. */
-static double take_sample(struct timeline *timeline, struct heap *heap, bool with_pictures) {
+static double take_sample(struct timeline *timeline, struct heap *heap) {
     struct account account;
     double began_s = spent_s();
     if (!account_make(&account, heap)) {
@@ -163,9 +167,7 @@ static double take_sample(struct timeline *timeline, struct heap *heap, bool wit
         json_array_append_new(timeline->samples, sample);
     }
     double cost_s = spent_s() - began_s;
-    if (with_pictures) {
-        keep_pictures(timeline, heap, &account);
-    }
+    keep_pictures(timeline, heap, &account);
     account_free(&account);
     if (json_array_size(timeline->samples) >= SAMPLES_MOST) {
         thin_out(timeline);
@@ -181,11 +183,9 @@ int timeline_sample(pid_t pid, void *context) {
     double began_s = spent_s(), cost_s = 0;
     complain_into(reason, sizeof reason); /* it may not have come to acre yet, or be about to end */
     if (target_open_process(&target, pid)) {
-        /* As often as the part of the time allows that is theirs. */
-        bool with_pictures = now_s() >= timeline->next_picture_s;
-        if ((!with_pictures || target_read_mappings(&target, true)) && heap_read(&heap, &target)) {
+        if (heap_read(&heap, &target)) {
             cost_s = spent_s() - began_s;
-            cost_s += take_sample(timeline, &heap, with_pictures);
+            cost_s += take_sample(timeline, &heap);
             heap_free(&heap);
         }
         target_close(&target);

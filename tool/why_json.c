@@ -105,7 +105,7 @@ json_t *why_json(const struct why_view *view) {
     const struct account *account = view->account;
     const struct heap *heap = view->heap;
     const struct target *target = heap->target;
-    bool kernel_known = !target->is_core || view->request->smaps_path != NULL;
+    bool kernel_known = target->is_core ? view->request->smaps_path != NULL : view->request->kernel_figures;
     char advice[512];
     why_advice(view, advice);
     json_t *object = json_pack(

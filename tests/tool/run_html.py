@@ -45,6 +45,7 @@ def check_pictures(timeline):
     peak, end = timeline["peak_why"], timeline["end_why"]
     assert peak["resident_bytes"] == sum(peak["buckets"].values())
     assert peak["resident_bytes"] >= end["resident_bytes"]
+    assert peak["kernel_bytes"] is None  # it is not asked
     for name in "peak", "end":
         cells = timeline[name + "_map"]
         live = sum(sum(segment["live_bytes"]) for segment in cells["segments"])
