@@ -37,7 +37,7 @@ completes() {
 # Every option that --help knows is completed, and no other.
 knows_options_of() {
     local known
-    known=$(acre "$1" --help | grep -oE -- '--[a-z]+' | grep -vE -- '--(usage|version)' | sort -u | tr '\n' ' ')
+    known=$(acre "$1" --help | grep -oE -- '--[a-z]+' | grep -vE -- '--usage' | sort -u | tr '\n' ' ')
     [[ $1 != run ]] || known="-- $known"
     completes "acre $1 --" "${known% }"
 }
