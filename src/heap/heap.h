@@ -155,15 +155,16 @@ extern __thread struct acre_heap *acre_this_heap;
 extern struct acre_thread acre_no_thread;
 extern struct acre_node acre_thread_list; /* of all records, which stay; guarded by the registry's lock */
 
-/* What the calling thread is called as the owner of a slab. Nobody's slab has this name while the thread has no
- * heap.
- */
-ACRE_INLINE uintptr_t acre_heap_owner(void) { return (uintptr_t)acre_this_thread; }
+ACRE_INLINE bool acre_heap_is_made(void) { return ACRE_LIKELY(acre_this_thread != &acre_no_thread); }
+/* What the calling thread is called as the owner of a slab: by its record, or while it has none (it is ending) by its
+ * thread pointer, which nobody else has either. */
+ACRE_INLINE uintptr_t acre_heap_owner(void) {
+    return acre_heap_is_made() ? (uintptr_t)acre_this_thread : acre_thread_pointer();
+}
 
 void acre_heap_start(struct acre_depot *depot);
 /* The calling thread's heap of the default arena, made at its first use; NULL when there is no memory. */
 struct acre_heap *acre_heap_make(void);
-ACRE_INLINE bool acre_heap_is_made(void) { return ACRE_LIKELY(acre_this_thread != &acre_no_thread); }
 /* The thread has a heap, but was told to take from none: what it allocates now comes to mappings of its own. */
 ACRE_INLINE void acre_heap_set_apart(void) { acre_this_heap = &acre_no_thread.heap; }
 ACRE_INLINE bool acre_heap_is_apart(void) {
