@@ -21,12 +21,23 @@ void *acre_out_of_memory(void) {
 }
 
 /* Here and below: behind its first *dirty_bytes a block reads as zeros. */
-static uintptr_t take_pages(struct acre_arena *arena, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
-    if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
-        return acre_huge_take(&arena->huge, size_bytes, alignment, dirty_bytes);
+static uintptr_t take_large(struct acre_arena *arena, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
     struct acre_span_place place = acre_page_heap_take_large(&arena->pages, size_bytes, alignment);
     *dirty_bytes = place.dirty == 0 ? 0 : size_bytes;
     return place.base;
+}
+
+static uintptr_t take_pages(struct acre_arena *arena, size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+    if (size_bytes > acre_options.huge_threshold_bytes || alignment > ACRE_CHUNK_BYTES / 4)
+        return acre_huge_take(&arena->huge, size_bytes, alignment, dirty_bytes);
+    return take_large(arena, size_bytes, alignment, dirty_bytes);
+}
+
+/* A mapping cannot be had, but free pages that cannot go back (below a block that holds the break up) may do. */
+static uintptr_t take_large_instead(struct acre_arena *arena, size_t size_bytes, size_t alignment,
+                                    size_t *dirty_bytes) {
+    if (size_bytes > ACRE_CHUNK_BYTES || alignment > ACRE_CHUNK_BYTES / 4) return 0;
+    return take_large(arena, size_bytes, alignment, dirty_bytes);
 }
 
 /* Blocks above the size classes. */
@@ -36,6 +47,7 @@ static void *allocate_large(struct acre_heap *heap, size_t size_bytes, size_t al
     uintptr_t block = take_pages(arena, size_bytes, alignment, dirty_bytes);
     acre_decay_answer();
     if (block == 0 && acre_heap_recover(heap)) block = take_pages(arena, size_bytes, alignment, dirty_bytes);
+    if (block == 0) block = take_large_instead(arena, size_bytes, alignment, dirty_bytes);
     if (block == 0) return acre_out_of_memory();
     if (arena->depot.zeroes && *dirty_bytes > 0) {
         /* All that the block may ever be resized to in place. */

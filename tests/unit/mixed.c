@@ -26,6 +26,9 @@ static void start(void) {
     slab->unit_bytes = ACRE_ALIGNMENT;
     slab->total = ACRE_GRANULE_BYTES / ACRE_ALIGNMENT;
     slab->end_bytes = ACRE_GRANULE_BYTES;
+    slab->pattern = ~UINT64_C(0);
+    slab->reciprocal = UINT32_C(1) << (32 - 4);
+    slab->block_reciprocal = UINT32_C(1) << ACRE_BLOCK_RECIPROCAL_SHIFT;
     count = 0;
 }
 
