@@ -16,9 +16,9 @@ enum acre_rank { /* the number of the layer that owns the lock; held inside out 
                  ACRE_RANK_HUGE = 40,
                  ACRE_RANK_PAGES = 45,
                  ACRE_RANK_DEPOT = 50,
+                 ACRE_RANK_HEAPS = 52, /* such a malloc may be a thread's first */
                  ACRE_RANK_CUSTOM_PAGES = 55, /* of an arena whose source is the program's, which may call malloc */
                  ACRE_RANK_CUSTOM_DEPOT = 57,
-                 ACRE_RANK_HEAPS = 60,
                  ACRE_RANK_ARENAS = 65,
                  ACRE_RANK_SCAVENGE = 70,
                  ACRE_RANK_VISITORS = 75,
