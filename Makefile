@@ -1,20 +1,24 @@
 # A thin front to CMake; `make help` says what there is.
 #   PREFIX=DIR   where `make install` puts things (remembered by build/; /usr/local at first)
 #   DESTDIR=DIR  a folder to stage them in
+#   FUZZ_SECONDS=N, SOAK_SECONDS=N  how long `make fuzz` and `make soak` go on (3600)
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
 PREFIX ?=
 DESTDIR ?=
+FUZZ_SECONDS ?= 3600
+SOAK_SECONDS ?= 3600
 
 needs_build := gcc g++ cmake pkg-config libjansson-dev libelf-dev libncurses-dev libjs-dygraphs libcmocka-dev python3 libc6-dev strace
 needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-server redis-tools binutils procps \
   util-linux
-needs_check := $(needs_programs) gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+needs_check := $(needs_programs) libclang-rt-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+needs_fuzz := clang libclang-rt-dev
 needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 needs_arenas := libmimalloc-dev libjemalloc-dev libtalloc-dev libapr1-dev
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check check-look-long check-faults bench bench-limit bench-scale bench-giveback bench-arenas install guide bench-sampling bench-misuse clean help
+.PHONY: all build-release try check check-look-long check-faults fuzz soak bench bench-limit bench-scale bench-giveback bench-arenas install guide bench-sampling bench-misuse clean help
 all: build-release
 
 build-release:
@@ -49,6 +53,19 @@ guide:
 	@packaging/need.sh $(needs_build)
 	@$(MAKE) --no-print-directory build-release
 	python3 tests/tool/guide.py build --write
+
+fuzz:
+	@packaging/need.sh $(needs_build) $(needs_fuzz)
+	CC=clang CXX=clang++ cmake -S . -B build-fuzz -DCMAKE_BUILD_TYPE=Debug -DACRE_FUZZ=ON -DACRE_TOOL=OFF -DACRE_BENCH=OFF
+	cmake --build build-fuzz -j$$(nproc) --target acre-fuzz
+	tests/fuzz/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+
+soak:
+	@packaging/need.sh $(needs_build)
+	@$(MAKE) --no-print-directory build-release
+	cmake -S . -B build-debug -DCMAKE_BUILD_TYPE=Debug -DACRE_DEBUG=ON -DACRE_TOOL=OFF -DACRE_BENCH=OFF
+	cmake --build build-debug -j$$(nproc) --target soak
+	tests/soak/soak.sh $(SOAK_SECONDS) build build-debug
 
 bench:
 	@packaging/need.sh $(needs_build) $(needs_bench)
@@ -90,7 +107,7 @@ install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
 clean:
-	rm -rf build build-debug build-clang build-asan build-asan-tool build-ubsan build-tsan build-aarch64
+	rm -rf build build-debug build-clang build-asan build-asan-tool build-ubsan build-tsan build-aarch64 build-fuzz
 
 help:
 	@echo 'make                 build into build/ (Release)'
@@ -99,6 +116,8 @@ help:
 	@echo 'make check-look-long acre map and why: thousands of damaged heaps, a thousand looks at a busy process'
 	@echo 'make check-faults    every system call that acre makes is refused, one after the other and at random'
 	@echo 'make guide           run all commands of docs/guide.md again, and put their outputs and pictures into it'
+	@echo 'make fuzz            bytes to calls of acre, by libFuzzer, for an hour or FUZZ_SECONDS=n'
+	@echo 'make soak            everything at once, for an hour or SOAK_SECONDS=n; then not a byte may be left'
 	@echo 'make bench           build, then the benchmark against glibc and the peers'
 	@echo 'make bench-limit     build, then how far acre and the peers are from the least possible'
 	@echo 'make bench-scale     build, then curves: cost against threads, heap size, number of sizes'

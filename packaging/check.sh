@@ -74,11 +74,17 @@ step 'test gcc, release: everything' run_tests build
 step 'configure gcc, debug, checks on' configure build-debug gcc -DCMAKE_BUILD_TYPE=Debug -DACRE_DEBUG=ON \
     -DACRE_TOOL=OFF -DACRE_BENCH=OFF
 step 'build gcc, debug, checks on' build build-debug
-step 'test gcc, debug: unit, model, api, examples' run_tests build-debug -L 'unit|model|api|examples'
+step 'test gcc, debug: unit, model, api, fuzz, soak, examples' run_tests build-debug -L 'unit|model|api|fuzz|soak|examples'
 
 step 'configure clang, -Werror' configure build-clang clang -DCMAKE_BUILD_TYPE=Release -DACRE_WERROR=ON \
     -DACRE_BENCH=OFF -DBUILD_TESTING=OFF
 step 'build clang, -Werror' build build-clang acre acre_static acre_count acre_tool
+
+# libFuzzer's copy of acre, over what it has learned and then for a few seconds on its own.
+step 'configure clang, fuzz target' configure build-fuzz clang -DCMAKE_BUILD_TYPE=Debug -DACRE_FUZZ=ON \
+    -DACRE_TOOL=OFF -DACRE_BENCH=OFF
+step 'build clang, fuzz target' build build-fuzz acre-fuzz
+step 'fuzz' tests/fuzz/fuzz.sh build-fuzz 12
 
 if $has_unit_tests; then
     step 'configure gcc, sanitizers' configure build-asan gcc -DCMAKE_BUILD_TYPE=Debug \
@@ -92,7 +98,7 @@ step 'configure gcc, acre under UBSan' configure build-ubsan gcc -DCMAKE_BUILD_T
     -DACRE_SANITIZE=undefined -DACRE_TOOL=OFF -DACRE_BENCH=OFF
 step 'build gcc, acre under UBSan' build build-ubsan
 step 'test gcc, acre under UBSan: examples and what is linked' run_tests build-ubsan \
-    -L 'sanitized|examples|api|model|life' -R '^examples|auto$' -E fork_storm
+    -L 'sanitized|examples|api|model|life|fuzz' -R '^examples|auto$' -E fork_storm
 step 'configure gcc, acre under ThreadSanitizer' configure build-tsan gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DACRE_SANITIZE=thread -DACRE_TOOL=OFF -DACRE_BENCH=OFF
 step 'build gcc, acre under ThreadSanitizer' build build-tsan
