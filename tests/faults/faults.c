@@ -94,7 +94,7 @@ static bool run(const char *plan, struct report *report) {
 #define LIBC_BLOCKS 2
 #define LIBC_BYTES 1024
 #define HELD_BYTES ((size_t)4 << 20)
-/* Where all comes from the break, they lie where it ended when the scavenger was started, and hold it up. */
+/* Where all comes from the break, they lie where it ended when a thread was started, and hold it up. */
 #define HELD_BREAK_BYTES ((size_t)8 << 20)
 /* A mapping that came out unaligned, or an end that was to be cut off one, stays where munmap was refused for it,
  * untouched: less than twice a chunk. */
@@ -107,9 +107,10 @@ static bool is_as_usual(const char *plan, const struct report *report) {
                 report->live_bytes <= usual.live_bytes + (scavenger ? LIBC_BYTES : 0);
     size_t refused = report->count[ACRE_OS_MUNMAP].failed;
     bool from_break = options != NULL && strstr(options, "source:brk") != NULL;
-    size_t more_bytes = scavenger && from_break ? HELD_BREAK_BYTES : HELD_BYTES;
+    size_t more_bytes = from_break ? HELD_BREAK_BYTES : HELD_BYTES;
     bool held = report->held_bytes <= usual.held_bytes + more_bytes &&
-                report->mapped_bytes <= usual.mapped_bytes + HELD_BYTES + refused * MAPPED_BYTES_EACH;
+                report->mapped_bytes <= usual.mapped_bytes + usual.held_bytes + more_bytes +
+                                            refused * MAPPED_BYTES_EACH; /* in place of the break, too */
     if (!live || !held) {
         printf("FAIL: %s: %zu blocks, %zu bytes live, %zu held, %zu mapped; usually %zu, %zu, %zu, %zu\n", plan,
                report->live_blocks, report->live_bytes, report->held_bytes, report->mapped_bytes, usual.live_blocks,
