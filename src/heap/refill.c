@@ -217,7 +217,7 @@ static struct acre_slab *any_waiting(struct acre_heap *heap, unsigned size_class
 }
 
 bool acre_heap_recover(struct acre_heap *heap) {
-    bool any = acre_huge_decay(true), waits;
+    bool any = acre_huge_decay(true), waits = false;
     acre_remote_flush(heap->home);
     acre_remote_drain(heap);
     any |= acre_heap_end_rests(true, &waits);

@@ -42,7 +42,7 @@ static void thread(void (*function)(void)) {
 
 static bool rests(void) { return atomic_load(&seen->rests); }
 static bool end_all(void) {
-    bool waits;
+    bool waits = false;
     return acre_heap_end_rests(true, &waits);
 }
 
