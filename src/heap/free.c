@@ -1,7 +1,5 @@
 #include "heap/recent.h"
 
-#include "os/report.h"
-
 void acre_heap_adopted(struct acre_slab *slab) {
     /* A thread that is ending makes no heap any more. */
     struct acre_heap *heap = acre_heap_is_made() ? acre_heap_for(slab->depot) : NULL;
