@@ -429,4 +429,12 @@ void acre_os_write_error(const char *text, size_t length_bytes) {
     errno = kept;
 }
 
+#if defined(ACRE_COVERAGE)
+extern void __gcov_dump(void); /* who aborts does not come to its own */
+_Noreturn void acre_os_abort(void) {
+    __gcov_dump();
+    abort();
+}
+#else
 _Noreturn void acre_os_abort(void) { abort(); }
+#endif

@@ -13,5 +13,5 @@ target_link_libraries(faults PRIVATE acre_fault)
 
 # A few calls of each kind; all of them by `make check-faults`.
 acre_test_of_linked(one faults faults SOURCES auto OPTIONS decay_ms:1 ARGS one --most 6)
-acre_test_of_linked(on faults faults SOURCES brk mmap OPTIONS scavenger:off ARGS on --most 4)
-acre_test_of_linked(random faults faults SOURCES auto OPTIONS huge_threshold:64k ARGS random --seeds 16)
+acre_test_of_linked(on faults faults SOURCES brk mmap OPTIONS decay_ms:0,scavenger:off ARGS on --most 4)
+acre_test_of_linked(random faults faults SOURCES auto OPTIONS huge_threshold:64k,thp:always ARGS random --seeds 16)

@@ -92,3 +92,18 @@ acre_test_linked(arena_limit life/arena_limit.c)
 acre_test_of_linked(arena_limit_between arena_limit life SOURCES auto ARGS between 2000)
 acre_test_of_linked(arena_limit_reserve arena_limit life SOURCES auto ARGS reserve 2000)
 acre_test_of_linked(arena_limit_process arena_limit life SOURCES auto OPTIONS huge_cache:off ARGS process 2000)
+
+# Under a filter that lets pass what acre(7) lists.
+acre_test_linked(seccomp life/seccomp.c)
+set(manual ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/acre.7)
+acre_test_of_linked(seccomp_alone seccomp life OPTIONS scavenger:off ARGS ${manual} alone)
+acre_test_of_linked(seccomp_scavenger seccomp life SOURCES auto OPTIONS decay_ms:20 ARGS ${manual} scavenger)
+acre_test_of_linked(seccomp_misuse seccomp life SOURCES auto OPTIONS scavenger:off ARGS ${manual} misuse)
+
+# What is rare: thread-local objects of libraries that come and go, clone, descriptors 0 to 2 closed.
+add_library(tls_plugin MODULE life/tls_plugin.cc)
+target_compile_options(tls_plugin PRIVATE ${acre_test_options})
+acre_test_program(rare life/rare.c)
+acre_test(tls_plugins rare life GLIBC ARGS plugins $<TARGET_FILE:tls_plugin>)
+acre_test(clone rare life GLIBC SOURCES auto brk ARGS clone)
+acre_test(closed rare life SOURCES auto ARGS closed)
