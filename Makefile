@@ -13,12 +13,13 @@ needs_build := gcc g++ cmake pkg-config libjansson-dev libelf-dev libncurses-dev
 needs_programs := clang perl ruby lua5.4 sqlite3 jq git ghostscript z3 redis-server redis-tools binutils procps \
   util-linux
 needs_check := $(needs_programs) libclang-rt-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+needs_lint := clang clang-tidy cppcheck
 needs_fuzz := clang libclang-rt-dev
 needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 needs_arenas := libmimalloc-dev libjemalloc-dev libtalloc-dev libapr1-dev
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check check-look-long check-faults fuzz soak bench bench-limit bench-scale bench-giveback bench-arenas install guide bench-sampling bench-misuse clean help
+.PHONY: all build-release try check check-look-long check-faults coverage fuzz soak bench bench-limit bench-scale bench-giveback bench-arenas install guide bench-sampling bench-misuse check-mutants lint clean help
 all: build-release
 
 build-release:
@@ -49,6 +50,10 @@ check-faults:
 	@$(MAKE) --no-print-directory build-release
 	tests/faults/all.sh build
 
+coverage:
+	@packaging/need.sh $(needs_build)
+	tests/coverage/run.sh build-coverage
+
 guide:
 	@packaging/need.sh $(needs_build)
 	@$(MAKE) --no-print-directory build-release
@@ -59,6 +64,14 @@ fuzz:
 	CC=clang CXX=clang++ cmake -S . -B build-fuzz -DCMAKE_BUILD_TYPE=Debug -DACRE_FUZZ=ON -DACRE_TOOL=OFF -DACRE_BENCH=OFF
 	cmake --build build-fuzz -j$$(nproc) --target acre-fuzz
 	tests/fuzz/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+
+check-mutants:
+	@packaging/need.sh $(needs_build)
+	python3 tests/mutants/mutants.py
+
+lint:
+	@packaging/need.sh $(needs_build) $(needs_lint)
+	@packaging/lint.sh
 
 soak:
 	@packaging/need.sh $(needs_build)
@@ -107,7 +120,7 @@ install: build-release
 	DESTDIR='$(DESTDIR)' cmake --install build
 
 clean:
-	rm -rf build build-debug build-clang build-asan build-asan-tool build-ubsan build-tsan build-aarch64 build-fuzz
+	rm -rf build build-debug build-clang build-coverage build-asan build-asan-tool build-ubsan build-tsan build-aarch64 build-fuzz build-lint build-mutants
 
 help:
 	@echo 'make                 build into build/ (Release)'
@@ -116,8 +129,11 @@ help:
 	@echo 'make check-look-long acre map and why: thousands of damaged heaps, a thousand looks at a busy process'
 	@echo 'make check-faults    every system call that acre makes is refused, one after the other and at random'
 	@echo 'make guide           run all commands of docs/guide.md again, and put their outputs and pictures into it'
+	@echo 'make coverage        which lines and branches of the library run in the tests'
+	@echo 'make check-mutants   acre is broken in many ways, one at a time: does a test notice?'
 	@echo 'make fuzz            bytes to calls of acre, by libFuzzer, for an hour or FUZZ_SECONDS=n'
 	@echo 'make soak            everything at once, for an hour or SOAK_SECONDS=n; then not a byte may be left'
+	@echo 'make lint            clang-tidy and cppcheck over the sources, which takes some minutes'
 	@echo 'make bench           build, then the benchmark against glibc and the peers'
 	@echo 'make bench-limit     build, then how far acre and the peers are from the least possible'
 	@echo 'make bench-scale     build, then curves: cost against threads, heap size, number of sizes'

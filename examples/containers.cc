@@ -92,7 +92,7 @@ void meet_the_limit() {
 
 } // namespace
 
-int main() {
+int main() { // NOLINT(bugprone-exception-escape): an exception that nobody expects ends the program, as it should
     count_words();
     fill_while_entered();
     own_objects();

@@ -82,7 +82,7 @@ static struct node *parse_members(struct parser *parser, char end, bool have_key
     do {
         char *key = have_keys ? parse_string(parser) : NULL;
         if (have_keys) expect(parser, ':');
-        if (parser->failed) return first;
+        if (parser->failed) return first; /* NOLINT(clang-analyzer-unix.Malloc): the key ends with the arena */
         *last = parse_value(parser);
         (*last)->key = key;
         last = &(*last)->next;

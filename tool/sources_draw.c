@@ -42,6 +42,8 @@ static struct axes find_axes(const struct sources *sources) {
 }
 
 static void draw_axes(FILE *stream, const struct axes *axes) {
+    /* By decades, for which a double is exact enough.
+     * NOLINTNEXTLINE(cert-flp30-c,clang-analyzer-security.FloatLoopCounter) */
     for (double ns = axes->least_ns; ns <= axes->most_ns * 1.01; ns *= 10) {
         fprintf(stream,
                 "<path class=\"l\" d=\"M%d %.1f H%d\"/><text class=\"t e\" x=\"%d\" y=\"%.1f\">%g ns</text>\n",

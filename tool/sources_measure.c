@@ -171,15 +171,17 @@ static bool grow_and_shrink(enum source_way way, size_t size_bytes, double *touc
         *touch_ns += touched_ns - start_ns;
         *shrink_ns += now_ns() - touched_ns;
     }
-    *touch_ns /= (double)(times * (size_bytes / PAGE_BYTES));
-    *shrink_ns /= (double)(times * (size_bytes / PAGE_BYTES));
+    size_t pages = times * (size_bytes / PAGE_BYTES);
+    *touch_ns /= (double)pages;
+    *shrink_ns /= (double)pages;
     return true;
 }
 
 /* ---- giving back */
 
 static void back(double ns[SOURCE_BACKS]) {
-    const double pages = (double)(BACK_BYTES / PAGE_BYTES);
+    const size_t back_pages = BACK_BYTES / PAGE_BYTES;
+    const double pages = (double)back_pages;
     char *start = map(BACK_BYTES);
     double before_ns, given_ns;
     for (int i = 0; i < SOURCE_BACKS; i++) {

@@ -155,8 +155,8 @@ static void start_colours(void) {
     use_default_colors();
     static const short colours[] = {0,          COLOR_GREEN,   COLOR_CYAN, COLOR_YELLOW,
                                     COLOR_BLUE, COLOR_MAGENTA, COLOR_RED,  COLOR_WHITE};
-    for (short pair = PAIR_FULL; pair <= PAIR_OTHER; pair++) {
-        init_pair(pair, colours[pair], -1);
+    for (int pair = PAIR_FULL; pair <= PAIR_OTHER; pair++) {
+        init_pair((short)pair, colours[pair], -1);
     }
 }
 

@@ -146,7 +146,7 @@ template <class T> using unique_in = std::unique_ptr<T, object_delete<T>>;
 template <class T, class... Arguments> unique_in<T> make_unique_in(acre_arena *arena, Arguments &&...arguments) {
     std::unique_ptr<void, free_delete> block(detail::allocate(arena, sizeof(T), alignof(T)));
     T *object = ::new (block.get()) T(std::forward<Arguments>(arguments)...);
-    block.release();
+    (void)block.release();
     return unique_in<T>(object);
 }
 template <class T, class... Arguments> unique_in<T> make_unique_in(arena &arena, Arguments &&...arguments) {

@@ -140,7 +140,7 @@ static int start_supplier(struct acre_supplier *supplier, const struct acre_aren
 static void set_name(struct acre_arena *arena, const char *name) {
     size_t length = 0;
     if (name == NULL) name = "arena";
-    for (; name[length] != 0 && length < ACRE_ARENA_NAME_MOST - 1; length++)
+    for (; length < ACRE_ARENA_NAME_MOST - 1 && name[length] != 0; length++)
         arena->name_text[length] = name[length];
     arena->name_text[length] = 0;
     arena->name = arena->depot.name = arena->name_text;

@@ -17,7 +17,7 @@ ACRE_INLINE bool acre_list_is_empty(const struct acre_node *head) { return head-
 ACRE_INLINE void acre_list_insert(struct acre_node *after, struct acre_node *node) {
     node->prev = after;
     node->next = after->next;
-    after->next->prev = node;
+    after->next->prev = node; /* NOLINT(clang-analyzer-core.NullDereference): a list is a ring from its start */
     atomic_signal_fence(memory_order_seq_cst);
     after->next = node;
 }

@@ -37,6 +37,7 @@ __asm__(".pushsection .note.acre, \"a\", %note\n"
         "\t.long 1, 0\n"
         "1:\t.quad acre_description - 1b\n"
         "\t.popsection\n");
+/* Two of the constants happen to be the same: NOLINTNEXTLINE(misc-redundant-expression) */
 _Static_assert(sizeof(struct acre_description_note) == 16 && sizeof ACRE_NOTE_NAME == 5 && ACRE_NOTE_TYPE == 1 &&
                    ACRE_DESCRIPTION_VERSION == 1,
                "the note says so");

@@ -6,7 +6,10 @@ uint32_t acre_mixed_begin(const struct acre_slab *slab, uint32_t unit) {
     const uint64_t *begins = acre_mixed_begins(slab);
     uint32_t word = unit / 64;
     uint64_t bits = ACRE_PEEK(&begins[word]) & (~UINT64_C(0) >> (63 - unit % 64));
-    while (bits == 0 && word > 0) bits = ACRE_PEEK(&begins[--word]);
+    while (bits == 0 && word > 0) {
+        word--;
+        bits = ACRE_PEEK(&begins[word]);
+    }
     return bits == 0 ? 0 : word * 64 + acre_log2_floor(bits);
 }
 

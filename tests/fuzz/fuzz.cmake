@@ -36,7 +36,7 @@ if(ACRE_FUZZ)
   target_include_directories(acre-fuzz PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(acre-fuzz PRIVATE -g -fno-omit-frame-pointer)
   target_compile_definitions(acre-fuzz PRIVATE ${acre_fuzz_names} ACRE_DEBUG=1 ACRE_FUZZ_ALONE=1
-    "CHECK_END()=__builtin_trap()")
+    CHECK_END=__builtin_trap)
   target_link_libraries(acre-fuzz PRIVATE acre_fuzzed)
   target_link_options(acre-fuzz PRIVATE -fsanitize=fuzzer,undefined)
 endif()

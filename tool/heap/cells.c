@@ -106,7 +106,7 @@ static bool add_segments(struct making *making, uint64_t cell_bytes) {
         }
         cells->segments[cells->segment_count++] = (struct segment){.start = start, .end = end};
     }
-    if (cells->segment_count > 0) {
+    if (cells->segments != NULL) {
         qsort(cells->segments, cells->segment_count, sizeof cells->segments[0], by_start);
     }
     return cells->segments != NULL;

@@ -246,6 +246,7 @@ bool heap_format_find(struct target *target, struct heap_format *format) {
         const char *name = strrchr(mapping->name, '/');
         candidate.is_own_module = name != NULL && strncmp(name, "/libacre", strlen("/libacre")) == 0;
         if (!any || is_in_use(&search)) {
+            /* cppcheck-suppress uninitvar ; try_module has set all of it */
             found = candidate;
             any = true;
         }

@@ -28,7 +28,9 @@ static void describe_arena(struct heap *heap, uint64_t address, struct record re
                                  .is_parked = number_of(heap, record, ACRE_FIELD_ARENA_IS_PARKED) != 0};
     name_bytes = name_bytes < name.bytes ? name_bytes : name.bytes;
     name_bytes = name_bytes < sizeof arena->name ? name_bytes : sizeof arena->name - 1;
-    memcpy(arena->name, name.data, name.data == NULL ? 0 : name_bytes);
+    if (name.data != NULL) {
+        memcpy(arena->name, name.data, name_bytes);
+    }
 }
 
 /* The addresses of the nodes of a list, from its head on; false when there is no memory. A list that is damaged,
