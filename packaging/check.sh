@@ -105,7 +105,7 @@ step 'build gcc, acre under ThreadSanitizer' build build-tsan
 step 'test gcc, acre under ThreadSanitizer: examples, and threads' run_tests build-tsan \
     -R '^(sanitized|examples)|(arenas_threads|arenas_few|model_linked|memory_resource_linked|thread_short_linked).auto$'
 
-# Only the library and the unit tests, on Debian's ARM build of cmocka.
+# Only the library, the unit tests and some static programs, on Debian's ARM build of cmocka.
 if $has_unit_tests; then
     step 'packages for aarch64' packaging/need.sh libcmocka-dev:arm64
 fi
@@ -116,6 +116,14 @@ step 'build aarch64: library' build build-aarch64 acre acre_static acre_count
 if $has_unit_tests; then
     step 'build aarch64: unit tests' make -C build-aarch64/tests/unit -j"$jobs" --no-print-directory
     step 'test aarch64 under qemu: unit' run_tests build-aarch64 -L unit
+    # Pages of 16 and 64 KiB. Of programs only static ones: the loader's own data lie on a page that qemu maps in part.
+    step 'build aarch64: static programs' build build-aarch64 model_static phases_static operators_static
+    for page_bytes in 16384 65536; do
+        export QEMU_PAGESIZE=$page_bytes
+        step "test aarch64 under qemu, pages of $page_bytes bytes: unit, static programs" run_tests build-aarch64 \
+            -L 'unit|model|life|api' -R '^unit|(model|phases|operators)_static'
+    done
+    unset QEMU_PAGESIZE
 fi
 
 echo "check: all steps done in $SECONDS s"

@@ -67,6 +67,7 @@ static void check_contents(const struct acre_slab *slab) {
 }
 
 static unsigned count_pages(uint64_t pages) { return acre_count_bits(pages); }
+static uint32_t slab_pages(void) { return (uint32_t)(ACRE_GRANULE_BYTES / acre_os_page_bytes()); }
 
 static void finds_the_pages_of_every_class(void **state) {
     (void)state;
@@ -89,15 +90,17 @@ static void finds_the_pages_of_every_class(void **state) {
 /* From one look to the next is how long pages wait; what was handed out meanwhile waits anew. */
 static void pages_wait_for_the_second_look(void **state) {
     (void)state;
+    if (slab_pages() == 1) skip(); /* it goes with its slab, or not at all */
     struct acre_slab *slab = full_slab(4);
+    uint32_t pages = slab_pages() - 1; /* but for the first */
     bool waits = false;
-    for (uint32_t number = 64; number < slab->total; number++) give(block[number]); /* but for the first page */
+    for (uint32_t number = slab->total / slab_pages(); number < slab->total; number++) give(block[number]);
     uint64_t free_pages = free_pages_by_hand(slab);
-    assert_int_equal(count_pages(free_pages), 15);
+    assert_int_equal(count_pages(free_pages), pages);
     assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 0);
     assert_true(waits);
-    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 15);
-    assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, false), 15 * acre_os_page_bytes());
+    assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), pages);
+    assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, false), pages * acre_os_page_bytes());
     waits = false;
     assert_int_equal(acre_slab_look(slab, acre_recent_read, &waits), 0);
     assert_false(waits);
@@ -132,7 +135,7 @@ static void recent_blocks_keep_their_pages(void **state) {
     assert_true(slab->keeps_recent);
     assert_true(acre_recent_count(acre_heap_mine(), slab) == ACRE_RECENT_MOST);
     uint64_t free_pages = free_pages_by_hand(slab) & pages_without_recent(slab);
-    assert_true(count_pages(free_pages) >= 6);
+    assert_true(count_pages(free_pages) + 2 >= slab_pages() / 2); /* recent ones lie at the end of the freed half */
     if (!ACRE_STORES_ARRIVE_IN_ORDER) free_pages = 0; /* what the owner does cannot be told from outside */
     assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), free_pages);
     assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true),
@@ -142,7 +145,7 @@ static void recent_blocks_keep_their_pages(void **state) {
     slab->span.countdown--;
     for (uint32_t number = slab->total / 2; number + 20 < slab->total; number++) give(block[number]);
     assert_false(slab->keeps_recent); /* nearly empty */
-    assert_true(acre_slab_release_holes(slab, acre_recent_read, true) > 0);
+    assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true) > 0, slab_pages() > 1);
     check_contents(slab);
     acre_recent_stop(acre_heap_mine(), 5);
 }
@@ -211,6 +214,7 @@ static void who_is_inside_keeps_it_open(void **state) {
  * taken for done. */
 static void a_failing_release_is_not_repeated(void **state) {
     (void)state;
+    if (slab_pages() == 1) skip();
     bool waits = false;
     struct acre_slab *slab = full_slab(6);
     for (uint32_t number = 1; number < slab->total; number++) give(block[number]);
@@ -227,6 +231,7 @@ static void a_failing_release_is_not_repeated(void **state) {
 /* When it is empty at last, what was released of it reads as zeros, and the rest does not. */
 static void released_pages_stay_so_in_the_chunk(void **state) {
     (void)state;
+    if (slab_pages() == 1) skip();
     struct acre_slab *slab = full_slab(6);
     struct acre_chunk *chunk = slab->chunk;
     uintptr_t base = slab->span.base;

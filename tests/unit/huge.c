@@ -6,6 +6,7 @@
 #include "span/supplier.h"
 #include "span/vacant.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define MIB ((size_t)1 << 20)
@@ -235,6 +236,8 @@ static void break_resize(void **state) {
     assert_int_equal(acre_source_break_bytes(), 0);
 }
 
+static int refuse_all(enum acre_os_call call) { return call == ACRE_OS_MUNMAP ? 0 : ENOMEM; }
+
 /* When the break cannot grow, and when nothing can. */
 static void no_memory(void **state) {
     (void)state;
@@ -248,9 +251,9 @@ static void no_memory(void **state) {
     start(true, false);
     block = take(2 * MIB, 4096, &dirty_bytes);
     give(block);
-    unit_fault(ACRE_OS_MMAP, 1, true);
+    acre_os_fault = refuse_all; /* there may be room to make the cached one longer where it lies */
     assert_int_equal(acre_huge_take(&space, 16 * MIB, 4096, &dirty_bytes), 0);
-    assert_true(unit_fault_end());
+    acre_os_fault = NULL;
     assert_int_equal(acre_huge_cached_bytes() + acre_huge_figures(&space).live_bytes, 0);
 }
 

@@ -64,6 +64,17 @@ static void check_those_in_use(void) {
     }
 }
 
+/* Where a page is as long as a block of records, it has the block's own record, and none goes back. */
+static bool can_pages_go(void) { return acre_os_page_bytes() < ACRE_GRANULE_BYTES; }
+
+/* What is given back at the least, when every 400th of the records of the upper half stays: but for the pages of
+ * those, the first one of each block, and those at the ends. */
+static size_t least_given_back(void) {
+    size_t blocks = RECORDS / 2 * 256 / ACRE_GRANULE_BYTES, stay_pages = RECORDS / 2 / 400 + 1 + blocks + 2;
+    size_t given_bytes = RECORDS / 2 * RECORD_BYTES, stay_bytes = stay_pages * acre_os_page_bytes();
+    return can_pages_go() ? given_bytes - acre_min(given_bytes, stay_bytes) : 0;
+}
+
 /* Pages without a record go back at the second look, and read as zeros. */
 static void unused_pages_go(void **state) {
     (void)state;
@@ -77,13 +88,13 @@ static void unused_pages_go(void **state) {
         record[i] = NULL;
     }
     assert_int_equal(acre_metadata_look(false, &waits), 0);
-    assert_true(waits);
+    assert_int_equal(waits, can_pages_go());
     assert_int_equal(acre_metadata_bytes(), before_bytes);
     waits = false;
     size_t bytes = acre_metadata_look(false, &waits);
     assert_false(waits);
     assert_int_equal(bytes % page_bytes, 0);
-    assert_true(bytes >= (size_t)RECORDS / 2 * RECORD_BYTES * 8 / 10);
+    assert_true(bytes >= least_given_back());
     assert_int_equal(acre_metadata_bytes(), before_bytes - bytes);
     assert_int_equal(acre_metadata_look(true, &waits), 0);
     check_those_in_use();
@@ -103,10 +114,10 @@ static void what_is_locked_stays(void **state) {
     size_t before_bytes = acre_metadata_bytes();
     unit_fault(ACRE_OS_MADVISE, 1, true);
     assert_int_equal(acre_metadata_look(true, &waits), 0);
-    assert_true(unit_fault_end());
-    assert_true(waits);
+    assert_int_equal(unit_fault_end(), can_pages_go());
+    assert_int_equal(waits, can_pages_go());
     assert_int_equal(acre_metadata_bytes(), before_bytes);
-    assert_true(acre_metadata_look(true, &waits) > 0);
+    assert_int_equal(acre_metadata_look(true, &waits) > 0, can_pages_go());
     for (unsigned i = RECORDS / 2; i < RECORDS; i++) record[i] = NULL;
     check_those_in_use();
 }
