@@ -10,6 +10,7 @@
 #include "acre/acre.h"
 #include "arena/arena.h"
 #include "inspect/figures.h"
+#include "source/source.h"
 #include "support/check.h"
 #include "support/process.h"
 
@@ -30,8 +31,25 @@ struct report {
 
 /* ---- in the child */
 
+/* What is charged is what is there: to the default arena, and of all that comes from the sources of the process. */
+static bool charges_are_right(void) {
+    struct acre_figures figures;
+    struct acre_arena *arena = &acre_default_arena;
+    acre_figures_collect(&figures);
+    size_t arena_bytes = arena->pages.chunk_bytes + acre_huge_figures(&arena->huge).live_bytes;
+    return acre_quota_held_bytes(&arena->supplier.quota) == arena_bytes &&
+           acre_source_held_bytes() == figures.held_bytes;
+}
+
+/* The scavenger may be in the middle of something. */
 static bool books_are_valid(void) {
-    return acre_page_heap_is_valid(&acre_default_arena.pages) && acre_huge_is_valid(&acre_default_arena.huge);
+    bool right = charges_are_right();
+    for (int tries = 0; !right && tries < 200; tries++) {
+        usleep(1000);
+        right = charges_are_right();
+    }
+    return right && acre_page_heap_is_valid(&acre_default_arena.pages) &&
+           acre_huge_is_valid(&acre_default_arena.huge);
 }
 
 static int live_as_child(int descriptor) {

@@ -58,8 +58,8 @@ static void check_plugins(void) {
 static void use_blocks(void) {
     void *blocks[200];
     for (size_t i = 0; i < 200; i++) {
-        CHECK((blocks[i] = malloc(1 + i * i * 20)) != NULL);
-        memset(blocks[i], 1, 1 + i * i * 20);
+        CHECK((blocks[i] = malloc(1 + i * i * 3)) != NULL);
+        memset(blocks[i], 1, 1 + i * i * 3);
     }
     for (size_t i = 0; i < 200; i++) free(blocks[i]);
 }
@@ -80,7 +80,7 @@ static int in_clone(void *block) {
 
 static void check_clone(void) {
     static char stack[256 << 10] __attribute__((aligned(64)));
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 40; i++) {
         char *block = strdup("from before");
         use_blocks();
         pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
