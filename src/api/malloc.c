@@ -335,7 +335,7 @@ static void *resize_pages(void *block, size_t usable_bytes, size_t size_bytes) {
     struct acre_span *span = acre_map_find((uintptr_t)block);
     size_t threshold_bytes = acre_options.huge_threshold_bytes;
     if (span->kind == ACRE_SPAN_HUGE && size_bytes > threshold_bytes / 2)
-        return (void *)acre_huge_resize((struct acre_huge *)span, size_bytes);
+        return (void *)acre_huge_resize((struct acre_huge *)span, (uintptr_t)block, size_bytes);
     if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes) {
         struct acre_chunk *chunk = (struct acre_chunk *)span;
         if (!acre_page_heap_resize_large(chunk->heap, chunk, (uintptr_t)block, size_bytes)) return NULL;

@@ -174,7 +174,7 @@ static bool start(void) {
     join();
     bool started = acre_os_start_thread(&scavenger, stack_bytes(), scavenge);
     if (started) atomic_store(&is_joinable, 1);
-    acre_this_heap = entered;
+    acre_this_heap = entered != &acre_no_thread.heap ? entered : &acre_this_thread->heap;
     errno = kept;
     return started;
 }

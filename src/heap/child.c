@@ -42,6 +42,7 @@ static void abandon(struct acre_thread *thread, void *context) {
     thread->outbox = (struct acre_outbox){0};
     thread->lookaside = (struct acre_lookaside)ACRE_LOOKASIDE_NONE;
     acre_recent_drop(heap);
+    for (unsigned slot = 0; slot < ACRE_FOUND_SLOTS; slot++) thread->found[slot] = NULL;
     atomic_store(&thread->rests, false);
     acre_thread_retire(thread);
 }
@@ -61,6 +62,7 @@ void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *
             continue;
         }
         empty(heap);
+        heap->home = NULL; /* whose record the next thread may come to have */
         atomic_store(&heap->thread, ACRE_HEAP_UNUSED);
     }
     acre_list_start(&depot->heaps);

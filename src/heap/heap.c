@@ -91,17 +91,12 @@ void acre_heap_prepare(struct acre_heap *heap, struct acre_thread *home, struct 
     }
 }
 
-/* A heap that nobody uses, or the one that a thread with our thread pointer left behind: it allocated after its
- * last destructors had run, and our slabs may be among what it holds. */
-static struct acre_thread *find_unused(uintptr_t self) {
-    struct acre_thread *unused = NULL;
+static struct acre_thread *find(uintptr_t thread_pointer) {
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
-        uintptr_t pointer = atomic_load_explicit(&thread->heap.thread, memory_order_relaxed);
-        if (pointer == self) return thread;
-        if (pointer == ACRE_HEAP_UNUSED && unused == NULL) unused = thread;
+        if (atomic_load_explicit(&thread->heap.thread, memory_order_relaxed) == thread_pointer) return thread;
     }
-    return unused;
+    return NULL;
 }
 
 /* With the registry locked. */
@@ -118,8 +113,12 @@ static struct acre_thread *new_thread(void) {
 struct acre_heap *acre_heap_make(void) {
     if (heaps.depot == NULL) return NULL;
     acre_lock(&heaps.lock);
-    struct acre_thread *thread = has_left ? NULL : acre_heap_wake();
-    if (thread == NULL) thread = find_unused(acre_thread_pointer());
+    /* Before any other the one that a thread with our thread pointer left behind: it allocated after its last
+     * destructors had run, and our slabs may be among what it holds. Or a fork in a signal handler came just behind
+     * this function's end. */
+    struct acre_thread *thread = find(acre_thread_pointer());
+    if (thread == NULL && !has_left) thread = acre_heap_wake();
+    if (thread == NULL) thread = find(ACRE_HEAP_UNUSED);
     if (thread == NULL) thread = new_thread();
     if (thread != NULL) {
         atomic_store(&thread->heap.thread, acre_thread_pointer());
@@ -185,7 +184,13 @@ void acre_heap_others_left(void) {
     if (heaps.depot == NULL) return;
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
-        if (thread != acre_this_thread) atomic_store(&thread->inside, 0);
+        if (thread == acre_this_thread) continue;
+        atomic_store(&thread->inside, 0);
+        /* A new thread may get the thread pointer of one that is not there, and must not take its record for its
+         * own. A record with ours is: this thread may have been about to enter it. */
+        uintptr_t pointer = atomic_load(&thread->heap.thread);
+        if (pointer != ACRE_HEAP_UNUSED && pointer != acre_thread_pointer())
+            atomic_store(&thread->heap.thread, ACRE_HEAP_LEAVING);
     }
 }
 

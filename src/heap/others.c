@@ -88,7 +88,8 @@ static void leave(struct acre_heap *heap) {
     acre_lock(acre_heap_lock());
     heap->home = NULL;
     acre_list_push_front(&depot->idle, &heap->depot_node);
-    atomic_fetch_sub(&depot->leaving, 1);
+    /* In the child of a fork that came meanwhile it was begun anew. */
+    if (atomic_load(&depot->leaving) > 0) atomic_fetch_sub(&depot->leaving, 1);
     acre_unlock(acre_heap_lock());
 }
 

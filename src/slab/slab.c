@@ -155,16 +155,18 @@ static uint32_t collect_list(struct acre_slab *slab) {
     return count;
 }
 
+/* The looks come after that the slab was taken off a queue, in everybody's eyes: who frees meanwhile, and finds the
+ * slab queued, counts on it. */
 uint32_t acre_slab_collect(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     uint32_t count = 0, words = acre_slab_remote_words(slab);
     for (uint32_t word = 0; remote != NULL && word < words; word++) {
-        if (atomic_load_explicit(&remote[word], memory_order_relaxed) == 0) continue;
+        if (atomic_load(&remote[word]) == 0) continue;
         uint64_t blocks = atomic_exchange_explicit(&remote[word], 0, memory_order_acquire);
         for (; blocks != 0; blocks &= blocks - 1)
             count += acre_slab_set_free(slab, word * 64 + acre_lowest_bit(blocks));
     }
-    if (atomic_load_explicit(&slab->remote_list, memory_order_relaxed) == 0) return count;
+    if (atomic_load(&slab->remote_list) == 0) return count;
     return count + collect_list(slab);
 }
 

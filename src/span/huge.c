@@ -447,24 +447,30 @@ static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
     return remap(huge, mapped_bytes);
 }
 
-uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes) {
+/* The quota allows for it. */
+static uintptr_t resize_live(struct acre_huge *huge, size_t size_bytes, size_t mapped_bytes) {
     struct acre_huge_space *space = huge->space;
-    struct acre_quota *quota = &space->supplier->quota;
-    size_t mapped_bytes = mapped_size(size_bytes, space->supplier->unit_bytes);
-    uintptr_t block = 0;
-    if (mapped_bytes == 0) return 0;
+    forget_live(huge);
+    bool done = resize_locked(huge, mapped_bytes);
+    note_live(space, huge, done ? size_bytes : huge->asked_bytes);
+    return done ? huge->span.base : 0;
+}
+
+uintptr_t acre_huge_resize(struct acre_huge *huge, uintptr_t block, size_t size_bytes) {
+    uintptr_t resized = 0;
     acre_lock(&huge_blocks.lock);
-    size_t old_bytes = huge->mapped_bytes, more_bytes = mapped_bytes - acre_min(mapped_bytes, old_bytes);
-    if (acre_quota_charge(quota, more_bytes)) {
-        forget_live(huge);
-        bool done = resize_locked(huge, mapped_bytes);
-        note_live(space, huge, done ? size_bytes : huge->asked_bytes);
-        block = done ? huge->span.base : 0;
-        acre_quota_correct(quota, old_bytes + more_bytes, huge->mapped_bytes);
-        acre_quota_note_peak(quota);
+    if (acre_huge_is_live(huge) && huge->span.base == block) {
+        struct acre_supplier *supplier = huge->space->supplier;
+        size_t mapped_bytes = mapped_size(size_bytes, supplier->unit_bytes), old_bytes = huge->mapped_bytes;
+        size_t more_bytes = mapped_bytes - acre_min(mapped_bytes, old_bytes);
+        if (mapped_bytes != 0 && acre_quota_charge(&supplier->quota, more_bytes)) {
+            resized = resize_live(huge, size_bytes, mapped_bytes);
+            acre_quota_correct(&supplier->quota, old_bytes + more_bytes, huge->mapped_bytes);
+            acre_quota_note_peak(&supplier->quota);
+        }
     }
     acre_unlock(&huge_blocks.lock);
-    return block;
+    return resized;
 }
 
 struct acre_huge_figures acre_huge_figures(const struct acre_huge_space *space) {

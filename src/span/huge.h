@@ -67,8 +67,9 @@ uintptr_t acre_huge_take_anew(struct acre_huge_space *space, size_t size_bytes, 
                               size_t *dirty_bytes);
 /* false: the record is not, or by now not, that of a live block there (a second free). */
 bool acre_huge_give(struct acre_huge *huge, uintptr_t block);
-/* The block with a new size, moved by the kernel if it must; 0 when that cannot be done (it is then as before). */
-uintptr_t acre_huge_resize(struct acre_huge *huge, size_t size_bytes);
+/* The block with a new size, moved by the kernel if it must; 0 when that cannot be done (it is then as before), or
+ * when the record is not, or by now not, that of a live block there. */
+uintptr_t acre_huge_resize(struct acre_huge *huge, uintptr_t block, size_t size_bytes);
 bool acre_huge_is_live(const struct acre_huge *huge);
 
 /* Unmaps what has waited longer than decay_ms (all: everything); whether anything was. */

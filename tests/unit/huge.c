@@ -105,7 +105,7 @@ static void cut_join_extend(void **state) {
     assert_int_equal(take(8 * MIB, 4096, &dirty_bytes), whole);
     give(whole);
     assert_int_equal(take(4 * MIB, 4096, &dirty_bytes), whole);
-    assert_int_equal(acre_huge_resize(record_of(whole), 5 * MIB), whole);
+    assert_int_equal(acre_huge_resize(record_of(whole), whole, 5 * MIB), whole);
     assert_int_equal(record_of(whole)->mapped_bytes, 5 * MIB);
     assert_int_equal(acre_huge_cached_bytes(), 3 * MIB);
     assert_true(is_valid());
@@ -139,9 +139,9 @@ static void grow_by_copy(void **state) {
     start(true, false);
     uintptr_t waiting = take(6 * MIB, 4096, &dirty_bytes), block = take(2 * MIB, 4096, &dirty_bytes);
     give(waiting);
-    assert_int_equal(acre_huge_resize(record_of(block), 4 * MIB), 0);
+    assert_int_equal(acre_huge_resize(record_of(block), block, 4 * MIB), 0);
     assert_int_equal(record_of(block)->asked_bytes, 2 * MIB);
-    block = acre_huge_resize(record_of(block), 2 * MIB + MIB / 2); /* a little: where it lies, or moved */
+    block = acre_huge_resize(record_of(block), block, 2 * MIB + MIB / 2); /* a little: where it lies, or moved */
     assert_true(block != 0);
     give(block);
     acre_huge_decay(true);
@@ -172,7 +172,7 @@ static void resize(void **state) {
     start(false, false);
     uintptr_t block = take(MIB, 4096, &dirty_bytes);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        uintptr_t moved = acre_huge_resize(record_of(block), sizes[i]);
+        uintptr_t moved = acre_huge_resize(record_of(block), block, sizes[i]);
         assert_true(moved != 0);
         if (moved != block) assert_ptr_equal(acre_map_find(block), &acre_map_nothing);
         block = moved;
@@ -184,18 +184,33 @@ static void resize(void **state) {
     static const enum acre_os_call calls[] = {ACRE_OS_MREMAP, ACRE_OS_MMAP};
     for (size_t i = 0; i < 2; i++) { /* in place there may be room: then a call of mmap is not asked for */
         unit_fault(calls[i], 1, true);
-        uintptr_t moved = acre_huge_resize(record_of(block), 40 * MIB);
+        uintptr_t moved = acre_huge_resize(record_of(block), block, 40 * MIB);
         if (unit_fault_end())
             assert_int_equal(moved, 0);
         else
-            acre_huge_resize(record_of(block), 20 * MIB);
+            acre_huge_resize(record_of(block), block, 20 * MIB);
         assert_true(is_valid());
     }
     assert_int_equal(record_of(block)->asked_bytes, 20 * MIB);
-    assert_int_equal(acre_huge_resize(record_of(block), SIZE_MAX), 0);
+    assert_int_equal(acre_huge_resize(record_of(block), block, SIZE_MAX), 0);
     assert_int_equal(*(unsigned char *)block, 0x5a);
     give(block);
     assert_int_equal(acre_huge_figures(&space).live_bytes, 0);
+}
+
+/* Another thread may have freed it meanwhile: then it waits in the cache, or its record has no block. */
+static void no_live_block(void **state) {
+    (void)state;
+    size_t dirty_bytes;
+    start(true, false);
+    uintptr_t block = take(3 * MIB, 4096, &dirty_bytes);
+    struct acre_huge *huge = record_of(block);
+    assert_int_equal(acre_huge_resize(huge, block + MIB, 4 * MIB), 0);
+    give(block);
+    assert_int_equal(acre_huge_resize(huge, block, 4 * MIB), 0);
+    assert_int_equal(acre_huge_resize(huge, block, 3 * MIB), 0);
+    assert_int_equal(acre_huge_figures(&space).live_bytes, 0);
+    assert_true(acre_huge_is_valid(&space));
 }
 
 /* Below the top: a hole, joined, cut and used again. At the top: the break comes down. */
@@ -228,9 +243,9 @@ static void break_resize(void **state) {
     size_t dirty_bytes;
     start(true, true);
     uintptr_t block = take(4 * MIB, 4096, &dirty_bytes);
-    assert_int_equal(acre_huge_resize(record_of(block), 5 * MIB), 0);
-    assert_int_equal(acre_huge_resize(record_of(block), MIB), 0);
-    assert_int_equal(acre_huge_resize(record_of(block), 3 * MIB), block);
+    assert_int_equal(acre_huge_resize(record_of(block), block, 5 * MIB), 0);
+    assert_int_equal(acre_huge_resize(record_of(block), block, MIB), 0);
+    assert_int_equal(acre_huge_resize(record_of(block), block, 3 * MIB), block);
     assert_int_equal(record_of(block)->asked_bytes, 3 * MIB);
     give(block);
     assert_int_equal(acre_source_break_bytes(), 0);
@@ -301,7 +316,7 @@ static void random_steps(void **state) {
         if (slot[i].block == 0) {
             slot[i].block = take(slot[i].size_bytes = size_bytes, (size_t)4096 << unit_below(10), &dirty_bytes);
         } else if (unit_below(3) == 0) {
-            uintptr_t moved = acre_huge_resize(record_of(slot[i].block), size_bytes);
+            uintptr_t moved = acre_huge_resize(record_of(slot[i].block), slot[i].block, size_bytes);
             if (moved != 0) slot[i].block = moved, slot[i].size_bytes = size_bytes;
         } else {
             assert_int_equal(*(unsigned char *)slot[i].block, 0x5a);
@@ -339,7 +354,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take_and_give),   cmocka_unit_test(cache_on),      cmocka_unit_test(cache_bounds),
         cmocka_unit_test(cut_join_extend), cmocka_unit_test(lengthen),      cmocka_unit_test(grow_by_copy),
-        cmocka_unit_test(resize),          cmocka_unit_test(break_holes),   cmocka_unit_test(break_resize),
+        cmocka_unit_test(resize),          cmocka_unit_test(no_live_block),
+        cmocka_unit_test(break_holes),   cmocka_unit_test(break_resize),
         cmocka_unit_test(no_memory),       cmocka_unit_test(refused_unmap), cmocka_unit_test(random_mmap),
         cmocka_unit_test(random_break),
     };
