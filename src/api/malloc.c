@@ -224,21 +224,21 @@ ACRE_INLINE void release(void *block) {
     uintptr_t address = acre_copy((uintptr_t)block), turned = acre_turned((uintptr_t)block);
     uintptr_t granule = acre_turned_granule(turned), slot = granule % ACRE_LOOKASIDE_SLOTS;
     struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
-    acre_half *bits = lookaside->bits[slot];
+    acre_half *live = lookaside->live[slot];
     if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
         slot = acre_copy(slot); /* so that the compiler prepares nothing above for the second look */
         if (lookaside->granule[slot] != ACRE_LOOKASIDE_RECENT(granule)) {
             release_slowly(address);
             return;
         }
-        struct acre_slab *slab = acre_slab_of_bits(bits);
-        if (acre_recent_put(&acre_this_thread->heap.recent[slab->span.size_class], slab, address)) return;
+        struct acre_recent *recent = acre_this_thread->heap.recent;
+        if (acre_recent_put(&recent[acre_slab_of_live(live)->span.size_class], live, address, turned)) return;
     }
-    if (ACRE_UNLIKELY(acre_set_bit16(bits, address, turned))) {
+    if (ACRE_UNLIKELY(acre_clear_bit16(live, address, turned))) {
         release_slowly(address); /* names the mistake */
         return;
     }
-    struct acre_slab *slab = acre_slab_of_bits(bits);
+    struct acre_slab *slab = acre_slab_of_live(live);
     if (ACRE_UNLIKELY(--slab->span.countdown == 0)) count_down(slab);
 }
 
@@ -373,8 +373,8 @@ ACRE_INLINE size_t own_small_bytes(void *block) {
     struct acre_slab *slab = acre_thread_own_slab(acre_this_thread, (uintptr_t)block);
     if (slab == NULL || acre_slab_is_mixed(slab)) return 0;
     uint32_t bit = (uint32_t)((uintptr_t)block / ACRE_ALIGNMENT) % (ACRE_SMALL_WORDS * 64);
-    bool live = acre_slab_begins_block(slab, bit) && bit * ACRE_ALIGNMENT < slab->fresh_bytes &&
-                !acre_slab_looks_free(slab, acre_slab_number(slab, bit));
+    bool live =
+        (slab->live[bit / 64] >> bit % 64 & 1) != 0 && !acre_slab_looks_free(slab, acre_slab_number(slab, bit));
     return live ? slab->stride * ACRE_ALIGNMENT : 0;
 }
 

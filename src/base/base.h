@@ -100,30 +100,36 @@ ACRE_INLINE void acre_cpu_relax(void) {
 }
 
 typedef uint16_t acre_half __attribute__((may_alias));
-/* Sets bit (position mod 16) of *half; true when it was set before. Not atomic, but what the program wrote before
- * comes before the bit (a release store). */
-ACRE_INLINE bool acre_set_bit_of(acre_half *half, uint64_t position) {
+/* Clears bit (position mod 16) of *half; true when it was clear before. Not atomic, but what the program wrote
+ * before comes before the change (a release store). */
+ACRE_INLINE bool acre_clear_bit_of(acre_half *half, uint64_t position) {
 #if defined(ACRE_X86_ASM)
-    unsigned bits = *half;
-    bool was_set;
-    __asm__("btsw %w2, %w0" : "+r"(bits), "=@ccc"(was_set) : "r"(position));
-    __atomic_store_n(half, (acre_half)bits, __ATOMIC_RELEASE);
-    return was_set;
+    __asm__ goto("movzwl (%[half]), %%ecx\n\t"
+                 "btrw %w[position], %%cx\n\t"
+                 "jnc %l[twice]\n\t"
+                 "movw %%cx, (%[half])"
+                 :
+                 : [half] "r"(half), [position] "r"(position)
+                 : "rcx", "cc", "memory"
+                 : twice);
+    return false;
+twice:
+    return true;
 #else
     unsigned bits = *half, bit = 1u << (position & 15);
-    __atomic_store_n(half, (acre_half)(bits | bit), __ATOMIC_RELEASE);
-    return (bits & bit) != 0;
+    __atomic_store_n(half, (acre_half)(bits & ~bit), __ATOMIC_RELEASE);
+    return (bits & bit) == 0;
 #endif
 }
 /* The same for the half word that lies (address / 256 mod 256) half words behind `halves`: the fast path of free.
- * On x86 plain instructions: bts on memory is slower, and a compiler does not fold the address of a load and a
+ * On x86 plain instructions: btr on memory is slower, and a compiler does not fold the address of a load and a
  * store. */
-ACRE_INLINE bool acre_set_bit16(acre_half *halves, uintptr_t address, uint64_t position) {
+ACRE_INLINE bool acre_clear_bit16(acre_half *halves, uintptr_t address, uint64_t position) {
 #if defined(ACRE_X86_ASM)
     __asm__ goto("movzbl %h[address], %%ecx\n\t"
                  "movzwl (%[halves],%%rcx,2), %%esi\n\t"
-                 "btsw %w[position], %%si\n\t"
-                 "jc %l[twice]\n\t"
+                 "btrw %w[position], %%si\n\t"
+                 "jnc %l[twice]\n\t"
                  "movw %%si, (%[halves],%%rcx,2)"
                  :
                  : [halves] "r"(halves), [address] "Q"(address), [position] "r"(position)
@@ -133,18 +139,18 @@ ACRE_INLINE bool acre_set_bit16(acre_half *halves, uintptr_t address, uint64_t p
 twice:
     return true;
 #else
-    return acre_set_bit_of(&halves[address >> 8 & 0xff], position);
+    return acre_clear_bit_of(&halves[address >> 8 & 0xff], position);
 #endif
 }
 
-/* Clears bit (position mod 16) of *half. */
-ACRE_INLINE void acre_clear_bit_of(acre_half *half, uint64_t position) {
+/* Sets bit (position mod 16) of *half. */
+ACRE_INLINE void acre_set_bit_of(acre_half *half, uint64_t position) {
 #if defined(ACRE_X86_ASM)
     unsigned bits = *half;
-    __asm__("btrw %w1, %w0" : "+r"(bits) : "r"(position) : "cc");
+    __asm__("btsw %w1, %w0" : "+r"(bits) : "r"(position) : "cc");
     *half = (acre_half)bits;
 #else
-    *half &= (acre_half) ~(1u << (position & 15));
+    *half |= (acre_half)(1u << (position & 15));
 #endif
 }
 

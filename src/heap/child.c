@@ -96,8 +96,8 @@ static void find_orphan(struct acre_chunk *chunk, uint32_t index, uint32_t pages
 /* The record's pages were copied one after the other while its thread went on: bits may be newer than `fresh`. */
 static void forget_bits_behind_fresh(struct acre_slab *slab) {
     uint32_t fresh_bit = slab->fresh_bytes / slab->unit_bytes, word = fresh_bit / 64;
-    if (word < slab->words) slab->bits[word] &= (UINT64_C(1) << fresh_bit % 64) - 1;
-    for (word++; word < slab->words; word++) slab->bits[word] = 0;
+    if (word < slab->words) slab->live[word] &= (UINT64_C(1) << fresh_bit % 64) - 1;
+    for (word++; word < slab->words; word++) slab->live[word] = 0;
 }
 
 static void hand_on_orphans(struct acre_inheritance *left) {

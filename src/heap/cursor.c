@@ -1,5 +1,5 @@
-/* Free of a block that a cursor holds: it was freed before, or never handed out. The bits of such blocks are clear,
- * as those of live ones are, so free cannot tell the two by them, and a comparison there would cost every free. It
+/* Free of a block that a cursor holds: it was freed before, or never handed out. Such blocks have their bits set,
+ * as live ones do, so free cannot tell the two by them, and a comparison there would cost every free. It
  * is seen where something else is looked at anyway: by frees that take the slow way, and before a slab is taken for
  * empty or a thread ends (docs/decisions/0009-misuse.md). */
 #include "heap/heap.h"
@@ -17,8 +17,8 @@ static void tell_held(const struct acre_slab *slab, uintptr_t address, bool was_
 /* A block in the cursor is not free as well. */
 static void check_held(struct acre_slab *slab, uint32_t bit, bool was_handed_out) {
     uint64_t mask = UINT64_C(1) << bit % 64;
-    if ((slab->bits[bit / 64] & mask) == 0) return;
-    slab->bits[bit / 64] &= ~mask;
+    if ((slab->live[bit / 64] & mask) != 0) return;
+    slab->live[bit / 64] |= mask;
     tell_held(slab, slab->span.base + (uintptr_t)bit * slab->unit_bytes, was_handed_out);
 }
 

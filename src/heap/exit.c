@@ -2,9 +2,7 @@
 
 /* Puts a block back, unless it cannot be one that was taken out. */
 static void put_back(struct acre_slab *slab, uint32_t bit) {
-    uint64_t mask = UINT64_C(1) << bit % 64;
-    if (bit * slab->unit_bytes >= slab->fresh_bytes || !acre_slab_begins_block(slab, bit)) return;
-    slab->bits[bit / 64] |= mask;
+    if (bit * slab->unit_bytes < slab->fresh_bytes) slab->live[bit / 64] &= ~(UINT64_C(1) << bit % 64);
 }
 
 void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
@@ -18,14 +16,12 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     }
     bool whole = cursor->next >= base && cursor->next < cursor->end && cursor->end <= end &&
                  (cursor->next - base) % block_bytes == 0 && (cursor->end - base) % block_bytes == 0;
-    /* The last of the slab, never handed out, are simply fresh again. A thread that a fork took away went on while
-     * its pages were copied one after the other, so its slab may know more than its heap: blocks of the run are
-     * free there already, and must not be counted again as fresh. */
+    for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes)
+        put_back(slab, (uint32_t)((block - base) / slab->unit_bytes));
+    /* The last of the slab, never handed out, are fresh again. A thread that a fork took away went on while its
+     * pages were copied one after the other, so its slab may know more than its heap. */
     if (whole && cursor->end == end && heap->supply[size_class].fresh && heap->home == acre_this_thread)
-        slab->fresh_bytes = (uint32_t)(cursor->next - base);
-    else
-        for (uintptr_t block = cursor->next; whole && block != cursor->end; block += block_bytes)
-            put_back(slab, (uint32_t)((block - base) / slab->unit_bytes));
+        acre_slab_uncarve(slab, (uint32_t)(cursor->next - base));
     *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
 }
 
@@ -49,10 +45,10 @@ static bool give_up_full(struct acre_slab *slab) {
 void acre_heap_hand_on(struct acre_slab *slab) {
     slab->node = (struct acre_node){NULL, NULL};
     acre_slab_collect(slab);
-    uint32_t free_blocks = acre_slab_take_stock(slab);
+    uint32_t free_blocks = acre_slab_count_free(slab);
     if (free_blocks == 0) {
         if (give_up_full(slab)) return;
-        free_blocks = acre_slab_take_stock(slab);
+        free_blocks = acre_slab_count_free(slab);
     }
     if (free_blocks == slab->total)
         acre_heap_destroy(slab);

@@ -10,7 +10,7 @@ void acre_heap_adopted(struct acre_slab *slab) {
     acre_recent_expel(heap, slab);
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     acre_slab_collect(slab);
-    acre_heap_settle(heap, slab, acre_slab_take_stock(slab));
+    acre_heap_settle(heap, slab, acre_slab_count_free(slab));
 }
 
 /* A remote free sets its bits, then queues the slab, then looks at the owner; here the owner goes first and the
@@ -54,12 +54,13 @@ ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
 }
 
 static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
-    struct acre_heap *heap = &acre_this_thread->heap; /* alone keeps recent blocks */
-    if (slab->keeps_recent && slab->heap == heap && address % ACRE_ALIGNMENT == 0 &&
-        acre_recent_put(&heap->recent[slab->span.size_class], slab, address))
-        return;
     uint32_t number = checked_number(slab, address);
     if (number == ACRE_NO_BLOCK || acre_heap_check_held(slab->heap, slab, address)) return;
+    struct acre_heap *heap = &acre_this_thread->heap; /* alone keeps recent blocks */
+    if (slab->keeps_recent && slab->heap == heap && address % ACRE_ALIGNMENT == 0 &&
+        acre_recent_put(&heap->recent[slab->span.size_class], (acre_half *)slab->live, address,
+                        address / ACRE_ALIGNMENT))
+        return;
     if (ACRE_UNLIKELY(acre_slab_looks_free(slab, number))) {
         acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab, address);
         return;

@@ -140,7 +140,7 @@ void acre_heap_remember(struct acre_slab *slab) {
     uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
     if (!acre_slab_is_small(slab)) return;
     lookaside->granule[slot] = slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
-    lookaside->bits[slot] = (acre_half *)slab->bits;
+    lookaside->live[slot] = (acre_half *)slab->live;
 }
 
 void acre_heap_forget(struct acre_slab *slab) {
@@ -212,7 +212,7 @@ static bool lookaside_is_valid(struct acre_thread *home) {
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
         uintptr_t granule = home->lookaside.granule[slot];
         if (granule == (slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0)) continue;
-        struct acre_slab *slab = acre_slab_of_bits(home->lookaside.bits[slot]);
+        struct acre_slab *slab = acre_slab_of_live(home->lookaside.live[slot]);
         if (slab->keeps_recent) granule = ACRE_LOOKASIDE_RECENT(granule);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
             atomic_load(acre_slab_owner(slab)) != owner)

@@ -25,7 +25,7 @@ _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
 struct acre_supply {
     struct acre_slab *slab;   /* current, or NULL */
     uint64_t words;           /* of its bitmap, those that the pass has still to come to: a bit each */
-    uint64_t touched;         /* those that may have bits at all (acre_slab_words_touched) */
+    uint64_t carved;          /* those whose blocks were (acre_slab_words_carved) */
     struct acre_node partial; /* slabs of the class worth a look, oldest first; anything when there is none */
     uint32_t stock;           /* slabs on `partial` */
     uint32_t collected;       /* remote frees since its first pass, or since the last that they led to */
@@ -33,7 +33,7 @@ struct acre_supply {
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
     uint8_t scattered;        /* refills that found scattered blocks, less those that found runs; 0 up to a few */
-    uint8_t carved;           /* runs from mixed slabs, up to a few */
+    uint8_t mixed_runs;       /* that came from mixed slabs, up to a few */
 } __attribute__((aligned(64)));
 
 /* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates
@@ -84,7 +84,7 @@ _Static_assert(sizeof(struct acre_recent) == ACRE_ALIGNMENT, "malloc finds that 
 
 struct acre_lookaside {
     uintptr_t granule[ACRE_LOOKASIDE_SLOTS];
-    acre_half *bits[ACRE_LOOKASIDE_SLOTS]; /* of the slab */
+    acre_half *live[ACRE_LOOKASIDE_SLOTS]; /* bits of the slab */
 };
 #define ACRE_LOOKASIDE_RECENT(granule) (~(granule))
 
@@ -142,7 +142,7 @@ ACRE_INLINE struct acre_slab *acre_thread_own_slab(struct acre_thread *thread, u
     uintptr_t granule = acre_turned_granule(acre_turned(address)), slot = granule % ACRE_LOOKASIDE_SLOTS;
     uintptr_t found = thread->lookaside.granule[slot];
     bool own = found == granule || found == ACRE_LOOKASIDE_RECENT(granule);
-    return own ? acre_slab_of_bits(thread->lookaside.bits[slot]) : NULL;
+    return own ? acre_slab_of_live(thread->lookaside.live[slot]) : NULL;
 }
 
 #define ACRE_HEAP_UNUSED ((uintptr_t)0)
@@ -156,8 +156,8 @@ extern struct acre_thread acre_no_thread;
 extern struct acre_node acre_thread_list; /* of all records, which stay; guarded by the registry's lock */
 
 ACRE_INLINE bool acre_heap_is_made(void) { return ACRE_LIKELY(acre_this_thread != &acre_no_thread); }
-/* What the calling thread is called as the owner of a slab: by its record, or while it has none (it is ending) by its
- * thread pointer, which nobody else has either. */
+/* What the calling thread is called as the owner of a slab: by its record, or while it has none (it is ending) by
+ * its thread pointer, which nobody else has either. */
 ACRE_INLINE uintptr_t acre_heap_owner(void) {
     return acre_heap_is_made() ? (uintptr_t)acre_this_thread : acre_thread_pointer();
 }
@@ -186,7 +186,7 @@ ACRE_INLINE void *acre_recent_take(struct acre_recent *recent) {
     struct acre_recent_entry *entry = recent->top;
     uintptr_t block = entry->block;
     recent->top = entry - 1;
-    acre_clear_bit_of(entry->half, block / ACRE_ALIGNMENT);
+    acre_set_bit_of(entry->half, block / ACRE_ALIGNMENT);
     return acre_not_null(block);
 }
 /* The fast path: a block from the cursor of a class with exact steps, a recent one, or NULL. A request rounded up

@@ -21,7 +21,7 @@
 static uint32_t checked_free(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     if (free_blocks < slab->total) return free_blocks;
     acre_heap_check_mixed_cursors(heap, slab);
-    return acre_slab_take_stock(slab);
+    return acre_slab_count_free(slab);
 }
 
 void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
@@ -83,7 +83,7 @@ void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_cursor *cursor = &heap->cursor[size_class];
     size_t block_bytes = acre_class_bytes(size_class);
-    uint32_t most = (uint32_t)acre_max((RUN_BYTES << supply->carved) / block_bytes, 1), count = 0;
+    uint32_t most = (uint32_t)acre_max((RUN_BYTES << supply->mixed_runs) / block_bytes, 1), count = 0;
     if (heap->mixed != NULL) count = acre_mixed_carve(heap->mixed, size_class, most);
     if (count == 0) {
         if (!find_another(heap)) return NULL;
@@ -93,7 +93,7 @@ void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
     heap->mixed_blocks += count;
     size_t run_bytes = count * block_bytes;
     uintptr_t first = slab->span.base + slab->fresh_bytes - run_bytes;
-    supply->carved += supply->carved < DOUBLINGS_MOST;
+    supply->mixed_runs += supply->mixed_runs < DOUBLINGS_MOST;
     slab->was_looked_at = false;
     supply->zero = slab->zero || heap->depot->zeroes;
     supply->fresh = false;
@@ -111,7 +111,7 @@ static void empty_cursor(struct acre_cursor *cursor, size_t block_bytes) {
         uint32_t unit = (uint32_t)(cursor->next % ACRE_GRANULE_BYTES / ACRE_ALIGNMENT);
         if (slab->span.kind != ACRE_SPAN_SMALL || !acre_slab_is_mixed(slab) || !acre_mixed_begins_at(slab, unit))
             break;
-        slab->bits[unit / 64] |= UINT64_C(1) << unit % 64;
+        slab->live[unit / 64] &= ~(UINT64_C(1) << unit % 64);
     }
     *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
 }

@@ -35,7 +35,7 @@ void acre_recent_stop(struct acre_heap *heap, unsigned size_class) {
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
         uintptr_t granule = ACRE_LOOKASIDE_RECENT(heap->home->lookaside.granule[slot]);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule >> (64 - ACRE_GRANULE_SHIFT) != 0) continue;
-        struct acre_slab *slab = acre_slab_of_bits(heap->home->lookaside.bits[slot]);
+        struct acre_slab *slab = acre_slab_of_live(heap->home->lookaside.live[slot]);
         if (slab->span.size_class == size_class) acre_recent_expel(heap, slab);
     }
 }
@@ -116,7 +116,7 @@ bool acre_recent_is_valid(const struct acre_heap *heap) {
         const struct acre_recent_entry *floor = heap->home->recent_entries[size_class];
         if (floor->block != 0 || recent->top < floor || recent->top > recent->last) return false;
         for (const struct acre_recent_entry *entry = floor + 1; entry <= recent->top; entry++) {
-            if ((*entry->half >> entry->block / ACRE_ALIGNMENT % 16 & 1) == 0) return false;
+            if ((*entry->half >> entry->block / ACRE_ALIGNMENT % 16 & 1) != 0) return false;
         }
     }
     return true;

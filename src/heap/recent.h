@@ -2,11 +2,10 @@
  * hands them out again first. A refill from a bitmap costs as much as three of them, and what it finds no processor
  * can guess.
  *
- * A recent block is free and has its bit, so that a second free is seen at once; but the slab's countdown does not
+ * A recent block is free and has no bit, so that a second free is seen at once; but the slab's countdown does not
  * know of it. A slab may be empty without its countdown having fired only if ACRE_RECENT_MOST blocks of it could be
  * recent. So one with so few live blocks keeps none (expel), and before that its countdown fires that much earlier
- * (settle). A refill takes from bitmaps, where recent blocks have their bits: it comes only when the class has
- * none.
+ * (settle). A refill takes from bitmaps, where recent blocks are free: it comes only when the class has none.
  *
  * A class begins with this when refills have found scattered blocks a few times, and ends with it when they have
  * found runs as often (refill.c). Outside of that malloc and free are at their shortest. */
@@ -49,17 +48,15 @@ void acre_recent_drop(struct acre_heap *heap);
 bool acre_recent_is_valid(const struct acre_heap *heap);
 
 /* free of an aligned address in a slab that keeps recent blocks: true when it is one now. Otherwise there is no
- * room, or it is no live block, which the caller sees to. */
-ACRE_INLINE bool acre_recent_put(struct acre_recent *recent, struct acre_slab *slab, uintptr_t address) {
+ * room, or it is no live block, which the caller sees to. position: address / 16, modulo 16. */
+ACRE_INLINE bool acre_recent_put(struct acre_recent *recent, acre_half *live, uintptr_t address,
+                                 uint64_t position) {
     struct acre_recent_entry *entry = recent->top;
-    uint32_t offset = (uint32_t)(address % ACRE_GRANULE_BYTES);
-    if (ACRE_UNLIKELY(entry == recent->last || offset >= slab->fresh_bytes ||
-                      !acre_slab_begins_block(slab, offset / ACRE_ALIGNMENT)))
-        return false;
-    acre_half *half = (acre_half *)slab->bits + offset / (16 * ACRE_ALIGNMENT);
+    if (ACRE_UNLIKELY(entry == recent->last)) return false;
+    acre_half *half = &live[address >> 8 & 0xff];
     entry[1].block = address;
     entry[1].half = half;
-    if (ACRE_UNLIKELY(acre_set_bit_of(half, address / ACRE_ALIGNMENT))) return false;
+    if (ACRE_UNLIKELY(acre_clear_bit_of(half, position))) return false;
     recent->top = entry + 1;
     return true;
 }

@@ -25,31 +25,23 @@
 
 /* Fresh blocks, about a page at a time, so that what is handed out is what gets touched. */
 static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab) {
-    size_t block_bytes = acre_slab_block_bytes(slab), left_bytes = slab->end_bytes - slab->fresh_bytes;
-    size_t run_bytes = acre_max(4096 / block_bytes, 1) * block_bytes;
     uintptr_t first = slab->span.base + slab->fresh_bytes;
-    if (run_bytes > left_bytes) run_bytes = left_bytes;
-    acre_slab_check_fresh(slab, (uint32_t)run_bytes);
-    slab->fresh_bytes += (uint32_t)run_bytes;
-    supply->touched = acre_slab_words_touched(slab);
+    uint32_t run_bytes = acre_slab_carve(slab);
+    supply->carved = acre_slab_words_carved(slab);
     supply->fresh = true;
     supply->zero = slab->zero || slab->depot->zeroes;
     if (supply->zero && !slab->zero) memset((void *)first, 0, run_bytes);
-    cursor->next = first + block_bytes;
+    cursor->next = first + acre_slab_block_bytes(slab);
     cursor->end = first + run_bytes;
     return (void *)first;
 }
 
-/* Takes the blocks of a word one by one down below *bottom, as far as there is room; what is left of the word. The
+/* Takes the free blocks of a word one by one down below *bottom, as far as there is room; what is left of them. The
  * second is taken without asking whether there is one, which no processor could guess; a third is rare where runs
  * are short. */
 ACRE_INLINE uint64_t take_word(struct acre_slab *slab, uint32_t at, uint16_t *ready, uint32_t *bottom) {
-    uint64_t word = slab->bits[at];
+    uint64_t word = acre_slab_free_bits(slab, at), all = word;
     uint32_t first_bit = at * 64, place = *bottom - 1;
-    if (ACRE_UNLIKELY((word & ~acre_slab_begins(slab, at)) != 0)) {
-        word = acre_slab_mend_word(slab, at);
-        if (word == 0) return 0;
-    }
     ready[place] = (uint16_t)(first_bit + acre_lowest_bit(word));
     word &= word - 1;
     ready[place - 1] = (uint16_t)(first_bit + acre_lowest_bit(word | UINT64_C(1) << 63));
@@ -58,100 +50,72 @@ ACRE_INLINE uint64_t take_word(struct acre_slab *slab, uint32_t at, uint16_t *re
     for (; ACRE_UNLIKELY(word != 0) && place > 0; word &= word - 1)
         ready[--place] = (uint16_t)(first_bit + acre_lowest_bit(word));
     *bottom = place;
+    slab->live[at] |= all ^ word;
     return word;
 }
 
-/* Those that are taken lie in their order, the highest at the bottom: the first that was handed out before. */
-static ACRE_COLD uint32_t drop_fresh(struct acre_slab *slab, const uint16_t *ready, uint32_t bottom) {
-    for (; bottom < ACRE_READY_MOST && ready[bottom] * slab->unit_bytes >= slab->fresh_bytes; bottom++)
-        acre_slab_tell_no_block("free", slab, slab->span.base + ready[bottom] * (uintptr_t)slab->unit_bytes);
-    return bottom;
-}
-
-/* Takes blocks one by one out of the supply's words, as many as the cursor holds; the lowest goes out. NULL: misuse
- * had set all of their bits, which are clear now. */
+/* Takes blocks one by one out of the supply's words, as many as the cursor holds; the lowest goes out. */
 static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     struct acre_supply *supply = &heap->supply[size_class];
-    uint64_t words = supply->exact ? supply->words : supply->words & acre_slab_words_set(slab), left;
+    uint64_t words = supply->exact ? supply->words : supply->words & acre_slab_words_with_free(slab), left;
     uint16_t *ready = heap->ready[size_class];
     uint32_t bottom = ACRE_READY_MOST, at;
     do {
         at = acre_lowest_bit(words);
         left = take_word(slab, at, ready, &bottom);
-        slab->bits[at] = left;
         words &= words - 1;
     } while (words != 0 && bottom > 1);
     if (left != 0) words |= UINT64_C(1) << at;
     supply->words = words;
     supply->exact = true;
-    if (ACRE_UNLIKELY(bottom == ACRE_READY_MOST)) return NULL;
-    if (ACRE_UNLIKELY(ready[bottom] * slab->unit_bytes >= slab->fresh_bytes)) {
-        bottom = drop_fresh(slab, ready, bottom);
-        if (bottom == ACRE_READY_MOST) return NULL;
-    }
     cursor->base = slab->span.base;
     cursor->bottom = bottom;
     cursor->top = ACRE_READY_MOST - 1;
     return (void *)(slab->span.base + (uintptr_t)ready[ACRE_READY_MOST - 1] * slab->unit_bytes);
 }
 
-/* Takes the first run of word `at`, the first of the supply's, or nothing: NULL, when its last block's bit would
- * not be least_bits behind its first one's, or when the word is not sound and is to be mended (see
- * acre_slab_word_is_sound, whose parts are here as they come up). */
+/* Takes the first run of word `at`, the first of the supply's, whose free blocks have the bits `word`; or nothing:
+ * NULL, when its last block's bit would not be least_bits behind its first one's. */
 ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab,
-                           uint32_t at, uint32_t least_bits, bool *is_sound) {
-    uint64_t word = slab->bits[at];
-    uint32_t lowest = acre_lowest_bit(word), first_bit = at * 64 + lowest, unit_bytes = slab->unit_bytes;
+                           uint32_t at, uint64_t word, uint32_t least_bits) {
+    uint32_t lowest = acre_lowest_bit(word), unit_bytes = slab->unit_bytes;
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
     uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
     uint32_t last_bit = acre_log2_floor(run);
-    *is_sound = true;
     if (last_bit < least_bits) return NULL;
-    uint32_t offset = first_bit * unit_bytes, block_bytes = slab->stride * unit_bytes;
-    uint32_t end_bytes = offset + block_bytes + last_bit * unit_bytes;
-    if (ACRE_UNLIKELY((missing & shifted) != 0 || !acre_slab_begins_block_at(slab, offset) ||
-                      end_bytes > slab->fresh_bytes)) {
-        *is_sound = false;
-        return NULL;
-    }
-    slab->bits[at] = word ^= run << lowest;
-    if (word == 0) supply->words &= supply->words - 1;
-    uintptr_t first = slab->span.base + offset;
-    cursor->next = first + block_bytes;
-    cursor->end = slab->span.base + end_bytes;
+    slab->live[at] |= run << lowest;
+    if (word == run << lowest) supply->words &= supply->words - 1;
+    uintptr_t first = slab->span.base + (at * 64 + lowest) * unit_bytes;
+    cursor->next = first + slab->stride * unit_bytes;
+    cursor->end = cursor->next + last_bit * unit_bytes;
     return acre_not_null(first);
 }
 
-static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
-
-/* The supply's first word is not sound. */
-static ACRE_NOINLINE void *mend_and_refill(struct acre_heap *heap, struct acre_slab *slab) {
-    acre_slab_mend_word(slab, acre_lowest_bit(heap->supply[slab->span.size_class].words));
-    return refill_from(heap, slab);
+/* A run of the supply's first word, or NULL when the first one is short. */
+static void *take_long_run(struct acre_heap *heap, struct acre_slab *slab) {
+    struct acre_supply *supply = &heap->supply[slab->span.size_class];
+    uint32_t at = acre_lowest_bit(supply->words);
+    return take_run(&heap->cursor[slab->span.size_class], supply, slab, at, acre_slab_free_bits(slab, at),
+                    acre_slab_run_least_bits(slab));
 }
 
 /* Of an arena whose blocks come zeroed. */
 static void *take_zeroed(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
-    struct acre_supply *supply = &heap->supply[size_class];
-    bool is_sound;
-    char *block =
-        take_run(cursor, supply, slab, acre_lowest_bit(supply->words), acre_slab_run_least_bits(slab), &is_sound);
-    if (!is_sound) return mend_and_refill(heap, slab);
+    char *block = take_long_run(heap, slab);
     if (block != NULL) {
         memset(block, 0, cursor->end - (uintptr_t)block);
     } else {
         block = take_scattered(heap, slab);
-        if (block == NULL) return refill_from(heap, slab);
         memset(block, 0, acre_slab_block_bytes(slab));
         for (uint32_t place = cursor->bottom; place < cursor->top; place++)
             memset((void *)(cursor->base + heap->ready[size_class][place] * (uintptr_t)slab->unit_bytes), 0,
                    acre_slab_block_bytes(slab));
     }
-    supply->zero = true;
+    heap->supply[size_class].zero = true;
     return block;
 }
 
@@ -160,16 +124,12 @@ static void *take_zeroed(struct acre_heap *heap, struct acre_slab *slab) {
 static void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     struct acre_supply *supply = &heap->supply[size_class];
-    uint32_t at = acre_lowest_bit(supply->words);
     if (slab->depot->zeroes) return take_zeroed(heap, slab);
-    bool is_sound;
-    void *block = take_run(&heap->cursor[size_class], supply, slab, at, acre_slab_run_least_bits(slab), &is_sound);
-    if (!is_sound) return mend_and_refill(heap, slab);
+    void *block = take_long_run(heap, slab);
     if (block == NULL) {
         if (supply->scattered < SCATTERED_MANY && ++supply->scattered == SCATTERED_MANY)
             acre_recent_start(heap, size_class);
-        block = take_scattered(heap, slab);
-        return block != NULL ? block : refill_from(heap, slab);
+        return take_scattered(heap, slab);
     }
     if (supply->scattered > 0 && --supply->scattered == 0) acre_recent_stop(heap, size_class);
     return block;
@@ -178,7 +138,7 @@ static void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
 /* A pass over the slab's bitmap, from its beginning. */
 ACRE_INLINE void begin_pass(struct acre_supply *supply, struct acre_slab *slab) {
     slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
-    supply->words = supply->touched;
+    supply->words = supply->carved;
     supply->exact = supply->fresh = supply->zero = false;
 }
 
@@ -255,7 +215,7 @@ static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsign
     slab->span.state = ACRE_SLAB_CURRENT;
     supply->slab = slab;
     supply->collected = 0;
-    supply->touched = acre_slab_words_touched(slab);
+    supply->carved = acre_slab_words_carved(slab);
     heap->used[size_class / 64] |= UINT64_C(1) << size_class % 64;
     begin_pass(supply, slab);
     return true;
@@ -279,7 +239,7 @@ static bool take_back(struct acre_heap *heap, struct acre_slab *slab, unsigned s
     if (slab->depot->zeroes) slab->run_least_bits = ACRE_NO_RUN_IS_LONG_ENOUGH;
     supply->slab = slab;
     supply->collected = 0;
-    supply->touched = acre_slab_words_touched(slab);
+    supply->carved = acre_slab_words_carved(slab);
     begin_pass(supply, slab);
     if (acre_slab_count_free(slab) > 0) return true;
     supply->slab = NULL;
@@ -287,11 +247,13 @@ static bool take_back(struct acre_heap *heap, struct acre_slab *slab, unsigned s
     return false;
 }
 
+static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
+
 /* The pass over the current slab has ended, or there is none. Inside the gate. */
 static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
-    if (slab != NULL && slab->words == 1 && slab->bits[0] != 0) {
+    if (slab != NULL && slab->words == 1 && acre_slab_free_bits(slab, 0) != 0) {
         supply->words = 1; /* a medium slab's one word, which its frees went to meanwhile */
         supply->fresh = supply->zero = false;
     } else if (slab != NULL && !is_worth_another_pass(supply, slab)) {
@@ -308,28 +270,27 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     return refill_from(heap, supply->slab);
 }
 
-/* From the current slab, inside the gate: a run, or through *words what is left of the pass, which may be nothing.
+/* From the current slab, inside the gate: a run, or through *left what is left of the pass, which may be nothing.
  */
 ACRE_INLINE void *refill_from_run(struct acre_heap *heap, unsigned size_class, struct acre_slab *slab,
-                                  uint64_t *left, bool *is_sound) {
+                                  uint64_t *left) {
     struct acre_supply *supply = &heap->supply[size_class];
     slab->was_looked_at = false;
     if (slab->armed - slab->span.countdown >= RESTART_FREES) begin_pass(supply, slab);
-    uint64_t words = supply->words;
-    while (words != 0 && slab->bits[acre_lowest_bit(words)] == 0) words &= words - 1;
+    uint64_t words = supply->words, bits = 0;
+    for (; words != 0; words &= words - 1) {
+        bits = acre_slab_free_bits(slab, acre_lowest_bit(words));
+        if (bits != 0) break;
+    }
     supply->words = *left = words;
-    *is_sound = true;
     if (words == 0) return NULL;
-    return take_run(&heap->cursor[size_class], supply, slab, acre_lowest_bit(words), slab->run_least_bits,
-                    is_sound);
+    return take_run(&heap->cursor[size_class], supply, slab, acre_lowest_bit(words), bits, slab->run_least_bits);
 }
 
 static void *refill_from(struct acre_heap *heap, struct acre_slab *slab) {
     unsigned size_class = slab->span.size_class;
     uint64_t words;
-    bool is_sound;
-    void *block = refill_from_run(heap, size_class, slab, &words, &is_sound);
-    if (!is_sound) return mend_and_refill(heap, slab);
+    void *block = refill_from_run(heap, size_class, slab, &words);
     if (block != NULL) return block;
     return words != 0 ? take_and_note(heap, slab) : refill_after_pass(heap, size_class);
 }
@@ -338,11 +299,6 @@ static void *refill_from(struct acre_heap *heap, struct acre_slab *slab) {
  * keep anything for then. */
 static ACRE_NOINLINE void *note_and_leave(struct acre_heap *heap, struct acre_slab *slab) {
     void *block = take_and_note(heap, slab);
-    acre_gate_leave(heap);
-    return block;
-}
-static ACRE_NOINLINE void *mend_and_leave(struct acre_heap *heap, struct acre_slab *slab) {
-    void *block = mend_and_refill(heap, slab);
     acre_gate_leave(heap);
     return block;
 }
@@ -365,14 +321,12 @@ static ACRE_NOINLINE void *refill_slowly(struct acre_heap *heap, unsigned size_c
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     struct acre_slab *slab = heap->supply[size_class].slab;
     uint64_t words;
-    bool is_sound;
     ACRE_ASSERT(heap->recent[size_class].top->block == 0);
     if (ACRE_UNLIKELY(slab == NULL)) return refill_slowly(heap, size_class);
     acre_gate_knock(heap);
     ACRE_GO_IF_SET(acre_gate_is_closed, closed);
-    void *block = refill_from_run(heap, size_class, slab, &words, &is_sound);
+    void *block = refill_from_run(heap, size_class, slab, &words);
     if (words == 0) return end_pass_and_leave(heap, size_class);
-    if (ACRE_UNLIKELY(!is_sound)) return mend_and_leave(heap, slab);
     if (block == NULL) return note_and_leave(heap, slab);
     acre_gate_leave(heap);
     return block;
@@ -388,7 +342,7 @@ static uint32_t count_live(struct acre_heap *heap, struct acre_slab *slab) {
     uint32_t gone = acre_slab_count_free(slab) + ready;
     if (gone >= slab->total) {
         acre_heap_check_cursor(heap, slab);
-        gone = acre_slab_take_stock(slab) + ready;
+        gone = acre_slab_count_free(slab) + ready;
     }
     return slab->total - gone;
 }
@@ -467,7 +421,7 @@ static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
     for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
         struct acre_slab *slab = take_partial(heap, supply);
         acre_recent_expel(heap, slab);
-        uint32_t free_blocks = acre_slab_checked_free(slab, acre_slab_free_now(slab));
+        uint32_t free_blocks = acre_slab_free_now(slab);
         if (free_blocks == slab->total)
             acre_heap_destroy(slab);
         else
@@ -501,7 +455,6 @@ void acre_heap_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t f
     uint32_t worth = acre_slab_worth(slab);
     uint32_t recent_least = acre_recent_least_live(slab);
     if (free_blocks + recent_least >= slab->total) free_blocks += acre_recent_expel(heap, slab);
-    free_blocks = acre_slab_checked_free(slab, free_blocks);
     uint32_t live = slab->total - free_blocks;
     if (live == 0) {
         settle_empty(heap, slab);

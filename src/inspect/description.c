@@ -34,10 +34,10 @@ __asm__(".pushsection .note.acre, \"a\", %note\n"
         "\t.long 5, 16, 1\n" /* bytes of the name and of the content, the type */
         "\t.asciz \"acre\"\n"
         "\t.balign 4\n"
-        "\t.long 1, 0\n"
+        "\t.long 2, 0\n"
         "1:\t.quad acre_description - 1b\n"
         "\t.popsection\n");
 /* Two of the constants happen to be the same: NOLINTNEXTLINE(misc-redundant-expression) */
 _Static_assert(sizeof(struct acre_description_note) == 16 && sizeof ACRE_NOTE_NAME == 5 && ACRE_NOTE_TYPE == 1 &&
-                   ACRE_DESCRIPTION_VERSION == 1,
+                   ACRE_DESCRIPTION_VERSION == 2,
                "the note says so");

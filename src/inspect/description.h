@@ -12,7 +12,7 @@
 #define ACRE_NOTE_TYPE 1u
 
 #define ACRE_DESCRIPTION_MAGIC UINT64_C(0x7061656865726361) /* "acreheap" */
-#define ACRE_DESCRIPTION_VERSION 1u
+#define ACRE_DESCRIPTION_VERSION 2u
 
 struct acre_description_note {
     uint32_t version, reserved;
@@ -87,7 +87,7 @@ struct acre_description_note {
     X(SLAB_STRIDE, struct acre_slab, stride)                                                                       \
     X(SLAB_WORDS, struct acre_slab, words)                                                                         \
     X(SLAB_WAS_LOOKED_AT, struct acre_slab, was_looked_at)                                                         \
-    X(SLAB_BITS, struct acre_slab, bits[0])                                                                        \
+    X(SLAB_LIVE, struct acre_slab, live[0])                                                                        \
     X(HOLES_RELEASED, struct acre_holes, released)                                                                 \
     X(HUGE_MAPPED_BYTES, struct acre_huge, mapped_bytes)                                                           \
     X(HUGE_ASKED_BYTES, struct acre_huge, asked_bytes)                                                             \

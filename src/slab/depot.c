@@ -147,7 +147,6 @@ enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_sla
             slab->free_at_arm += acre_slab_set_free(slab, number);
         }
         acre_decay_note();
-        slab->free_at_arm = (int32_t)acre_slab_checked_free(slab, (uint32_t)slab->free_at_arm);
         answer = slab->free_at_arm == slab->total ? ACRE_DEPOT_EMPTIED : ACRE_DEPOT_DONE;
         if (answer == ACRE_DEPOT_EMPTIED) take_out(depot, slab, owner);
     }

@@ -3,22 +3,20 @@
 #include "os/os.h"
 #include "span/released.h"
 
-#include <string.h>
-
 static bool keeps_recent(const struct acre_slab *slab) { return ACRE_PEEK(&slab->keeps_recent); }
 
 static size_t span_bytes(const struct acre_slab *slab) {
     return acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
 }
 
-static void copy_bits(const struct acre_slab *slab, uint64_t *bits) {
-    for (uint32_t word = 0; word < slab->words; word++) bits[word] = ACRE_PEEK(&slab->bits[word]);
+static void copy_live(const struct acre_slab *slab, uint64_t *live) {
+    for (uint32_t word = 0; word < slab->words; word++) live[word] = ACRE_PEEK(&slab->live[word]);
 }
 
-static uint32_t count_set(const uint64_t *bits, uint32_t words) {
+static uint32_t count_set(const uint64_t *live, uint32_t words) {
     uint32_t count = 0;
     for (uint32_t word = 0; word < words; word++)
-        count += acre_count_bits(bits[word]); /* NOLINT(clang-analyzer-core.CallAndMessage): see any_live */
+        count += acre_count_bits(live[word]); /* NOLINT(clang-analyzer-core.CallAndMessage): see any_live */
     return count;
 }
 
@@ -51,62 +49,59 @@ static bool are_same(const struct known *a, const struct known *b) {
            !a->is_current && !b->is_current;
 }
 
-/* Of a slab that keeps recent blocks: the bits of those that are none; no bits at all when that cannot be told now.
- */
-static void copy_bits_of_others(struct acre_slab *slab, acre_slab_recent *recent, uint64_t *bits) {
+/* Of a slab that keeps recent blocks, which count as live here; all blocks do when that cannot be told now. */
+static void copy_live_and_recent(struct acre_slab *slab, acre_slab_recent *recent, uint64_t *live) {
     uintptr_t block[ACRE_SLAB_RECENT_MOST];
-    uint32_t blocks_behind_fresh =
-        (slab->end_bytes - ACRE_PEEK(&slab->fresh_bytes)) / (uint32_t)acre_slab_block_bytes(slab);
     struct known before = read_known(slab);
     uint32_t count = recent(slab, block);
-    copy_bits(slab, bits);
+    copy_live(slab, live);
     for (uint32_t i = 0; i < count; i++) {
         size_t bit = (block[i] - slab->span.base) / ACRE_ALIGNMENT;
-        bits[bit / 64] &= ~(UINT64_C(1) << bit % 64);
+        live[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     struct known after = read_known(slab);
     bool can_be_told = ACRE_STORES_ARRIVE_IN_ORDER && are_same(&before, &after) &&
-                       count_set(bits, slab->words) + blocks_behind_fresh == sum_of(&before);
-    if (!can_be_told) memset(bits, 0, slab->words * sizeof bits[0]);
+                       slab->total - count_set(live, slab->words) == sum_of(&before);
+    for (uint32_t word = 0; !can_be_told && word < slab->words; word++) live[word] = acre_slab_begins(slab, word);
 }
 
-/* Blocks whose frees by others were not collected yet are free, too. They go from `remote` to `bits`, which are
+/* Blocks whose frees by others were not collected yet are free, too. They go from `remote` to the bits, which are
  * read first: one on its way counts as live. */
-static void add_remote(struct acre_slab *slab, uint64_t *bits) {
+static void take_off_remote(struct acre_slab *slab, uint64_t *live) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     for (uint32_t word = 0; remote != NULL && word < acre_slab_remote_words(slab); word++) {
         uint64_t blocks = atomic_load_explicit(&remote[word], memory_order_relaxed);
         for (; blocks != 0; blocks &= blocks - 1) {
             uint32_t bit = (word * 64 + acre_lowest_bit(blocks)) * slab->stride;
-            bits[bit / 64] |= UINT64_C(1) << bit % 64;
+            live[bit / 64] &= ~(UINT64_C(1) << bit % 64);
         }
     }
 }
 
 /* Whether a block from number `first` to `last` is live. */
-static bool any_live(const struct acre_slab *slab, const uint64_t *bits, uint32_t first, uint32_t last) {
+static bool any_live(const struct acre_slab *slab, const uint64_t *live, uint32_t first, uint32_t last) {
     uint32_t first_bit = first * slab->stride, last_bit = last * slab->stride;
     for (uint32_t word = first_bit / 64; word <= last_bit / 64; word++) {
-        uint64_t blocks = acre_slab_begins(slab, word);
+        uint64_t blocks = ~UINT64_C(0);
         if (word == first_bit / 64) blocks &= ~UINT64_C(0) << first_bit % 64;
         if (word == last_bit / 64) blocks &= ~UINT64_C(0) >> (63 - last_bit % 64);
         /* As many words are set as the slab has.
          * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
-        if ((blocks & ~bits[word]) != 0) return true;
+        if ((blocks & live[word]) != 0) return true;
     }
     return false;
 }
 
 uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) {
-    uint64_t bits[ACRE_SMALL_WORDS], free_pages = 0;
+    uint64_t live[ACRE_SMALL_WORDS], free_pages = 0;
     size_t page_bytes = acre_os_page_bytes(), block_bytes = acre_slab_block_bytes(slab);
     uint32_t fresh_bytes = ACRE_PEEK(&slab->fresh_bytes);
     uint32_t handed_out = (uint32_t)(fresh_bytes / block_bytes);
     if (keeps_recent(slab))
-        copy_bits_of_others(slab, recent, bits);
+        copy_live_and_recent(slab, recent, live);
     else
-        copy_bits(slab, bits);
-    add_remote(slab, bits);
+        copy_live(slab, live);
+    take_off_remote(slab, live);
     for (size_t page = 0; page < span_bytes(slab) / page_bytes; page++) {
         size_t from = page * page_bytes, to = from + page_bytes;
         bool is_fresh = from >= fresh_bytes;
@@ -114,7 +109,7 @@ uint64_t acre_slab_free_pages(struct acre_slab *slab, acre_slab_recent *recent) 
         uint32_t first = (uint32_t)(from / block_bytes);
         uint32_t last = acre_min((uint32_t)((to - 1) / block_bytes), handed_out - 1);
         if (acre_slab_is_mixed(slab) && !is_fresh) first = acre_mixed_begin(slab, first);
-        if (is_fresh || !any_live(slab, bits, first, last)) free_pages |= UINT64_C(1) << page;
+        if (is_fresh || !any_live(slab, live, first, last)) free_pages |= UINT64_C(1) << page;
     }
     return free_pages;
 }

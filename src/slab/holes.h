@@ -3,13 +3,13 @@
  * A slab is looked at now and then, by one thread at a time, with the page heap locked, so that it can't go away.
  * Its owner may use it meanwhile; what such a look finds is a guess, and only decides what is looked at again.
  * Pages are released while no thread can hand out a block of the slab (heap/gate.h, and the depot's lock for a
- * shared one). Then a block that is seen free stays free: its owner's frees only set bits, and nothing of acre's
+ * shared one). Then a block that is seen free stays free: its owner's frees only clear bits, and nothing of acre's
  * lies in it.
  *
- * But for recent blocks (heap/recent.h), which have their bits and which the owner hands out all the same. In a
- * slab that keeps some, what others freed and the owner has not collected is free; and so are those with a bit that
- * are not on the owner's stack, if they are as many as the countdown, read before, says: it knows of no recent one
- * (tests/model/recent.py). That holds where the owner's stores arrive in their order.
+ * But for recent blocks (heap/recent.h), which have no bits and which the owner hands out all the same. In a
+ * slab that keeps some, what others freed and the owner has not collected is free; and so are those without a bit
+ * that are not on the owner's stack, if they are as many as the countdown, read before, says: it knows of no recent
+ * one (tests/model/recent.py). That holds where the owner's stores arrive in their order.
  *
  * idle:     pages that were free at the last look, since when no block of the slab was handed out
  * due:      those of them that had been idle before it
@@ -30,7 +30,7 @@ ACRE_INLINE size_t acre_slab_record_bytes(uint32_t words) {
     return sizeof(struct acre_slab) + words * sizeof(uint64_t) + sizeof(struct acre_holes);
 }
 ACRE_INLINE struct acre_holes *acre_slab_holes(struct acre_slab *slab) {
-    return (struct acre_holes *)(void *)&slab->bits[slab->words];
+    return (struct acre_holes *)(void *)&slab->live[slab->words];
 }
 
 /* Reads which blocks of the slab are recent ones of its owner, while that goes on: their addresses, and how many.

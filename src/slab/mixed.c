@@ -27,46 +27,18 @@ static uint64_t between(uint32_t from, uint32_t to) {
     return below_to & ~UINT64_C(0) << from;
 }
 
-static void set_units(uint64_t *bits, uint32_t unit, uint32_t end) {
-    for (uint32_t word = unit / 64, from = unit % 64; word * 64 < end; word++, from = 0)
-        bits[word] |= between(from, (uint32_t)acre_min(end - word * 64, 64));
-}
-
-/* Long blocks are few: one by one. */
-#define LONG_UNITS 8u
-static void mark_long(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
-    uint64_t *begins = acre_mixed_begins(slab);
-    set_units(slab->bits, unit, end);
-    for (; unit < end; unit += stride) {
-        begins[unit / 64] |= UINT64_C(1) << unit % 64;
-        slab->bits[unit / 64] &= ~(UINT64_C(1) << unit % 64);
-    }
-}
-
-/* Short ones by words: with bits 0, stride, 2 * stride, ... shifted to where the first block of the word begins. */
-static void mark_short(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
+/* Units [unit, end) are live blocks of `stride` units each. By words: with bits 0, stride, 2 * stride, ... shifted
+ * to where the first block of the word begins. */
+static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
     uint64_t *begins = acre_mixed_begins(slab), pattern = 1;
     for (uint32_t step = stride; step < 64; step *= 2) pattern |= pattern << step;
     for (uint32_t word = unit / 64, from = unit % 64; word * 64 < end; word++) {
-        uint64_t range = between(from, (uint32_t)acre_min(end - word * 64, 64));
-        uint64_t first = pattern << from & range;
-        if (first == 0) return; /* but for the end of the last block, which is seen to */
+        uint64_t first = from < 64 ? pattern << from & between(from, (uint32_t)acre_min(end - word * 64, 64)) : 0;
+        if (first == 0) return; /* but for the end of the last block */
         begins[word] |= first;
-        slab->bits[word] = (slab->bits[word] | range) & ~first;
-        /* The range of the next word begins where its first block does; what is before that belongs to the last one
-         * here. */
-        uint32_t last = acre_log2_floor(first), next = last + stride - 64;
-        if (last + stride > 64 && (word + 1) * 64 < end) slab->bits[word + 1] |= between(0, next);
-        from = last + stride >= 64 ? next : 0;
+        slab->live[word] |= first;
+        from = acre_log2_floor(first) + stride - 64; /* no fewer than 0, but where the last block ends here */
     }
-}
-
-/* Units [unit, end) are live blocks of `stride` units each. */
-static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
-    if (stride >= LONG_UNITS)
-        mark_long(slab, unit, end, stride);
-    else
-        mark_short(slab, unit, end, stride);
 }
 
 /* Who looks at a block's size from elsewhere sees where the next one begins, if it sees that it was carved. */
@@ -79,11 +51,8 @@ static void set_fresh(struct acre_slab *slab, uint32_t bytes) {
 static void align_fresh(struct acre_slab *slab, size_t block_bytes) {
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT;
     uint32_t aligned_bytes = (uint32_t)acre_align_up(slab->fresh_bytes, block_bytes & -block_bytes);
-    uint32_t gap_bytes = aligned_bytes - slab->fresh_bytes;
-    if (gap_bytes == 0 || aligned_bytes >= slab->end_bytes) return;
-    acre_slab_check_fresh(slab, gap_bytes);
+    if (aligned_bytes == slab->fresh_bytes || aligned_bytes >= slab->end_bytes) return;
     acre_mixed_begins(slab)[unit / 64] |= UINT64_C(1) << unit % 64;
-    set_units(slab->bits, unit, aligned_bytes / ACRE_ALIGNMENT);
     set_fresh(slab, aligned_bytes);
 }
 
@@ -93,7 +62,6 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     if (slab->fresh_bytes % (block_bytes & -block_bytes) != 0) return 0;
     uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
-    if (count > 0) acre_slab_check_fresh(slab, count * (uint32_t)block_bytes);
     if (count > 0) mark(slab, unit, unit + count * units, units);
     set_fresh(slab, slab->fresh_bytes + count * (uint32_t)block_bytes);
     return count;
@@ -102,7 +70,7 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
 void acre_mixed_restart(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     uint32_t words = acre_slab_words_used(slab);
-    memset(slab->bits, 0, words * sizeof slab->bits[0]);
+    memset(slab->live, 0, words * sizeof slab->live[0]);
     memset(acre_mixed_begins(slab), 0, words * sizeof(uint64_t));
     for (uint32_t word = 0; remote != NULL && word < words; word++)
         atomic_store_explicit(&remote[word], 0, memory_order_relaxed);

@@ -1,11 +1,10 @@
 /* Slabs of mixed sizes, for arenas that may stay small: blocks of all small classes lie one behind the other, in
  * the order in which they were carved.
  *
- * Such a slab is a small one whose blocks have 16 bytes, so to say. Of a longer block only the first unit's bit is
- * clear while it is live; the others are set from the beginning. So whether a block is free, a second free, frees
- * by others, and how many blocks are live are as in any small slab. Where blocks begin, and so how long they are,
- * stands in a second bitmap behind the slab's record. What is freed is not handed out again until the whole slab is
- * free. */
+ * Such a slab is a small one whose blocks have 16 bytes, so to say. Of a longer block only the first unit has a bit
+ * while it is live; the others count as free. So whether a block is live, a second free, frees by others, and how
+ * many blocks are live are as in any small slab. Where blocks begin, and so how long they are, stands in a second
+ * bitmap behind the slab's record. What is freed is not handed out again until the whole slab is free. */
 #ifndef ACRE_SLAB_MIXED_H
 #define ACRE_SLAB_MIXED_H
 

@@ -34,7 +34,7 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->unit_bytes = (uint32_t)acre_class_unit_bytes(size_class);
     slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
     slab->words = small ? ACRE_SMALL_WORDS : 1;
-    slab->pattern = every(slab->stride);
+    slab->pattern = small ? every(slab->stride) : 0;
     slab->reciprocal = small ? (uint32_t)(((UINT64_C(1) << 32) + block_bytes - 1) / block_bytes) : UINT32_MAX;
     uint32_t steps = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
     slab->block_reciprocal = ((UINT32_C(1) << ACRE_BLOCK_RECIPROCAL_SHIFT) + steps - 1) / steps;
@@ -59,7 +59,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
         atomic_store_explicit(&slab->remote_near[word], 0, memory_order_relaxed);
     atomic_store_explicit(&slab->remote_list, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->remote, near ? slab->remote_near : NULL, memory_order_relaxed);
-    memset(slab->bits, 0, slab->words * sizeof slab->bits[0]);
+    memset(slab->live, 0, slab->words * sizeof slab->live[0]);
 }
 
 static struct acre_slab *take_record(unsigned size_class) {
@@ -170,10 +170,6 @@ uint32_t acre_slab_collect(struct acre_slab *slab) {
     return count + collect_list(slab);
 }
 
-static uint32_t count_fresh(const struct acre_slab *slab) {
-    return (slab->end_bytes - slab->fresh_bytes) / (uint32_t)acre_slab_block_bytes(slab);
-}
-
 bool acre_slab_has_remote(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load(&slab->remote);
     bool any = atomic_load(&slab->remote_list) != 0;
@@ -183,10 +179,60 @@ bool acre_slab_has_remote(struct acre_slab *slab) {
 }
 
 uint32_t acre_slab_count_free(const struct acre_slab *slab) {
-    uint32_t count = 0;
-    for (uint64_t words = acre_slab_words_set(slab); words != 0; words &= words - 1)
-        count += acre_count_bits(slab->bits[acre_lowest_bit(words)]);
-    return count + count_fresh(slab);
+    uint32_t live = 0;
+    for (uint32_t word = 0, words = acre_slab_words_used(slab); word < words; word++)
+        live += acre_count_bits(slab->live[word]);
+    return slab->total - live;
+}
+
+/* Where blocks begin goes from word to word by 64 bits modulo the stride; instructions that no processor has to
+ * guess the outcome of. */
+uint64_t acre_slab_words_with_free(const struct acre_slab *slab) {
+    uint64_t carved = acre_slab_words_carved(slab), with_free = 0;
+    uint32_t stride = slab->stride, step = 64 % stride, shift = 0, words = acre_count_bits(carved);
+    if (slab->words == 1) return slab->pattern != slab->live[0];
+    for (uint32_t word = 0; word < words; word++) {
+        uint64_t begins = slab->pattern << shift;
+        with_free |= (uint64_t)(begins != slab->live[word]) << word;
+        shift = shift < step ? shift + stride - step : shift - step;
+    }
+    if (words < ACRE_SMALL_WORDS || acre_slab_free_bits(slab, ACRE_SMALL_WORDS - 1) != 0) return with_free;
+    return with_free & ~(UINT64_C(1) << (ACRE_SMALL_WORDS - 1));
+}
+
+#define CARVED_WORDS 4u
+
+static uint32_t carve_small(struct acre_slab *slab) {
+    uint32_t word = slab->fresh_bytes / (64u * (uint32_t)ACRE_ALIGNMENT);
+    uint32_t end_word = (uint32_t)acre_min(word + CARVED_WORDS, ACRE_SMALL_WORDS);
+    for (; word < end_word; word++) slab->live[word] = acre_slab_begins(slab, word);
+    uint32_t next_bytes = acre_slab_first_bit(slab, end_word) * (uint32_t)ACRE_ALIGNMENT;
+    return (uint32_t)acre_min(next_bytes, slab->end_bytes) - slab->fresh_bytes;
+}
+
+static uint32_t carve_medium(struct acre_slab *slab) {
+    uint32_t left = (slab->end_bytes - slab->fresh_bytes) / slab->unit_bytes;
+    uint32_t count = (uint32_t)acre_min(acre_max(4096 / slab->unit_bytes, 1), left);
+    uint64_t blocks = ((UINT64_C(1) << count) - 1) << slab->fresh_bytes / slab->unit_bytes;
+    slab->pattern |= blocks;
+    slab->live[0] |= blocks;
+    return count * slab->unit_bytes;
+}
+
+uint32_t acre_slab_carve(struct acre_slab *slab) {
+    uint32_t run_bytes = slab->words == 1 ? carve_medium(slab) : carve_small(slab);
+    slab->fresh_bytes += run_bytes;
+    return run_bytes;
+}
+
+void acre_slab_uncarve(struct acre_slab *slab, uint32_t offset_bytes) {
+    if (slab->words == 1) {
+        slab->pattern &= (UINT64_C(1) << offset_bytes / slab->unit_bytes) - 1;
+    } else {
+        uint32_t word = (offset_bytes / (uint32_t)ACRE_ALIGNMENT + 63) / 64;
+        offset_bytes = acre_slab_first_bit(slab, word) * (uint32_t)ACRE_ALIGNMENT;
+    }
+    if (offset_bytes < slab->fresh_bytes) slab->fresh_bytes = offset_bytes;
 }
 
 static _Atomic uint64_t *make_remote(struct acre_slab *slab) {
@@ -219,58 +265,6 @@ void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t block
     for (; ACRE_UNLIKELY(twice != 0); twice &= twice - 1)
         acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab,
                             acre_slab_block(slab, word * 64 + acre_lowest_bit(twice)));
-}
-
-static bool is_handed_out(const struct acre_slab *slab, uintptr_t address) {
-    return acre_slab_find(slab, address) != ACRE_NO_BLOCK && address - slab->span.base < slab->fresh_bytes;
-}
-
-uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word) {
-    uint64_t wrong = 0;
-    for (uint64_t bits = slab->bits[word]; bits != 0; bits &= bits - 1) {
-        uintptr_t address = slab->span.base + (uintptr_t)(word * 64 + acre_lowest_bit(bits)) * slab->unit_bytes;
-        if (is_handed_out(slab, address)) continue;
-        wrong |= bits & -bits;
-        acre_slab_tell_no_block("free", slab, address);
-    }
-    if (wrong == 0) acre_fail("the books of slab %p are wrong", (void *)slab->span.base);
-    return slab->bits[word] &= ~wrong;
-}
-
-void acre_slab_check_fresh(struct acre_slab *slab, uint32_t run_bytes) {
-    uint32_t last = (slab->fresh_bytes + run_bytes - 1) / slab->unit_bytes / 64;
-    for (uint32_t word = slab->fresh_bytes / slab->unit_bytes / 64; word <= last; word++) {
-        uint64_t bits = slab->bits[word];
-        if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
-    }
-}
-
-static ACRE_COLD void mend(struct acre_slab *slab) {
-    for (uint32_t word = 0; word < slab->words; word++) {
-        uint64_t bits = slab->bits[word];
-        if (bits != 0 && !acre_slab_word_is_sound(slab, word, bits)) acre_slab_mend_word(slab, word);
-    }
-}
-
-/* Where fresh blocks begin in their word all bits are to be clear, and in the words behind. */
-static uint64_t bits_of_fresh(const struct acre_slab *slab) {
-    uint32_t bit = slab->fresh_bytes / slab->unit_bytes, word = bit / 64;
-    uint64_t bits = word < slab->words ? slab->bits[word] & ~UINT64_C(0) << bit % 64 : 0;
-    for (word++; word < slab->words; word++) bits |= slab->bits[word];
-    return bits;
-}
-
-uint32_t acre_slab_take_stock(struct acre_slab *slab) {
-    uint64_t wrong = bits_of_fresh(slab);
-    uint32_t count = 0;
-    for (uint64_t words = acre_slab_words_set(slab); words != 0; words &= words - 1) {
-        uint32_t word = acre_lowest_bit(words);
-        wrong |= slab->bits[word] & ~acre_slab_begins(slab, word);
-        count += acre_count_bits(slab->bits[word]);
-    }
-    if (ACRE_LIKELY(wrong == 0)) return count + count_fresh(slab);
-    mend(slab);
-    return acre_slab_count_free(slab);
 }
 
 void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,
@@ -308,9 +302,14 @@ void acre_slab_tell_no_block(const char *function, const struct acre_slab *slab,
                 (void *)(slab->span.base + begin), name);
 }
 
+static uint64_t begins_carved(const struct acre_slab *slab, uint32_t word) {
+    if (acre_slab_is_mixed(slab)) return acre_mixed_begins(slab)[word];
+    return acre_slab_words_carved(slab) >> word & 1 ? acre_slab_begins(slab, word) : 0;
+}
+
 bool acre_slab_is_valid(struct acre_slab *slab, uint32_t recent) {
     for (uint32_t word = 0; word < slab->words; word++) {
-        if (slab->bits[word] != 0 && !acre_slab_word_is_sound(slab, word, slab->bits[word])) return false;
+        if ((slab->live[word] & ~begins_carved(slab, word)) != 0) return false;
     }
     if (slab->span.state == ACRE_SLAB_WAITING || slab->span.state == ACRE_SLAB_PARTIAL)
         return acre_slab_free_now(slab) + recent == acre_slab_count_free(slab);

@@ -1,16 +1,21 @@
-/* Layer 5: a slab is a span cut into blocks of one size class, with its free blocks in a bitmap beside it.
+/* Layer 5: a slab is a span cut into blocks of one size class, with its live blocks in a bitmap beside it.
  *
  * Nothing is ever written into a free block: not a link, not a mark. So an overflow or a late write cannot lead
  * the allocator astray, a second free is seen by its bit at once, and whoever holds the slab's lock may give the
  * pages of free blocks back to the OS while the owner sleeps (docs/decisions/0001-side-bitmaps.md).
  *
- * bits: 1 means free and not in anybody's cursor. Only the owner writes it. Its fast path only sets bits, but for a
- * slab that keeps recent blocks (heap/recent.h): taking one of these clears its bit.
+ * live: 1 means handed out, or in the owner's cursor to be so next; 0 anything else: a free block, one at or behind
+ * `fresh`, which was never handed out, and a place where no block begins. So one look at a bit tells of a second
+ * free and of a free inside a block (docs/decisions/0012-live-bits.md). Only the owner writes it. Its fast path
+ * only clears bits, but for a slab that keeps recent blocks (heap/recent.h): taking one of these sets its bit.
  * Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and are moved over
- * by the owner (acre_slab_collect). Blocks at or behind `fresh` have never been handed out and have no bits.
+ * by the owner (acre_slab_collect).
+ *
+ * fresh: blocks are carved by words of the bitmap, all that begin in one at a time, so that in a word either all
+ * blocks were carved or none. A medium slab has one word; there `pattern` has the bits of those that were.
  *
  * Algebra, for a slab that its owner looks at and that is not current:
- *     free blocks = bits set + blocks behind fresh = total - live, where live counts remote frees not collected yet
+ *     free blocks = total - bits set, where frees by others that were not collected yet count as live
  *     free blocks = free_at_arm + (armed - countdown) + those among the owner's recent blocks (heap/recent.h)
  *
  * States, which only the owner changes:
@@ -76,24 +81,24 @@ struct acre_slab {
     uint16_t total; /* blocks */
     uint8_t stride; /* bits from block to block */
     uint8_t words;
-    bool zero;                                      /* fresh blocks read as zeros */
-    bool keeps_recent;                              /* frees by its owner may go to the owner's recent blocks */
-    uint8_t run_least_bits;                         /* see acre_slab_run_least_bits */
-    bool was_looked_at;                             /* since a block was last handed out: slab/holes.h */
-    uint32_t block_reciprocal;                      /* of a block in steps of 16 bytes, for acre_slab_find */
-    uint64_t pattern;                               /* bits 0, stride, 2 * stride, ... */
-    uint16_t *asked;                                /* counting build: bytes asked for, by number */
+    bool zero;                 /* fresh blocks read as zeros */
+    bool keeps_recent;         /* frees by its owner may go to the owner's recent blocks */
+    uint8_t run_least_bits;    /* see acre_slab_run_least_bits */
+    bool was_looked_at;        /* since a block was last handed out: slab/holes.h */
+    uint32_t block_reciprocal; /* of a block in steps of 16 bytes, for acre_slab_find */
+    uint64_t pattern;          /* bits 0, stride, 2 * stride, ...; of a medium slab see above */
+    uint16_t *asked;           /* counting build: bytes asked for, by number */
     _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
-    uint64_t bits[];                                /* at a fixed place: the fast path of free knows it */
+    uint64_t live[];                                /* at a fixed place: the fast path of free knows it */
 };
 _Static_assert(sizeof(struct acre_slab) == 192, "bitmaps of small slabs begin on a cache line");
 
-ACRE_INLINE struct acre_slab *acre_slab_of_bits(acre_half *bits) {
-    return ACRE_CONTAINER_OF(bits, struct acre_slab, bits);
+ACRE_INLINE struct acre_slab *acre_slab_of_live(acre_half *live) {
+    return ACRE_CONTAINER_OF(live, struct acre_slab, live);
 }
 
-/* A slab of the class with its span from `pages`, of the depot's arena, owned by `owner` (the caller's name there) for
- * `heap`; NULL when there is no memory. */
+/* A slab of the class with its span from `pages`, of the depot's arena, owned by `owner` (the caller's name there)
+ * for `heap`; NULL when there is no memory. */
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
                                    struct acre_heap *heap, uintptr_t owner);
 /* Owner, all blocks free: its span back to the page heap, and its record too unless it is queued. */
@@ -127,25 +132,18 @@ ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) {
 ACRE_INLINE uintptr_t acre_slab_block(const struct acre_slab *slab, uint32_t number) {
     return slab->span.base + number * acre_slab_block_bytes(slab);
 }
+/* Or was never handed out. */
 ACRE_INLINE bool acre_slab_is_free(const struct acre_slab *slab, uint32_t number) {
     uint32_t bit = number * slab->stride;
-    return (slab->bits[bit / 64] >> bit % 64 & 1) != 0;
+    return (slab->live[bit / 64] >> bit % 64 & 1) == 0;
 }
 
 /* Owner: moves remote frees into bits; how many. One of a block that is free is misuse. */
 uint32_t acre_slab_collect(struct acre_slab *slab);
 /* Any thread: whether there are remote frees to collect. The record may be another slab's by now. */
 bool acre_slab_has_remote(struct acre_slab *slab);
-/* Owner: how many blocks are free (bits and fresh). */
+/* Owner: how many blocks are free, or were never handed out. */
 uint32_t acre_slab_count_free(const struct acre_slab *slab);
-/* Owner, or who holds the depot's lock: the same, without bits that misuse has set where no block is or none was
- * handed out, which are told and cleared. */
-uint32_t acre_slab_take_stock(struct acre_slab *slab);
-/* A count that misuse may have made too high: where it says that the slab is empty, stock is taken, since that is
- * what a slab with live blocks must never be taken for. */
-ACRE_INLINE uint32_t acre_slab_checked_free(struct acre_slab *slab, uint32_t free_blocks) {
-    return free_blocks < slab->total ? free_blocks : acre_slab_take_stock(slab);
-}
 /* Owner: sets the countdown so that it fires after `frees` more frees. */
 ACRE_INLINE void acre_slab_arm(struct acre_slab *slab, uint32_t free_blocks, int32_t frees) {
     slab->free_at_arm = (int32_t)free_blocks;
@@ -167,38 +165,45 @@ ACRE_INLINE uint8_t acre_slab_run_least_bits(const struct acre_slab *slab) { ret
  * e = r * d - 2^32 < d, the offset q * d + m gives q * e + m * r modulo 2^32. That is less than r only for m = 0,
  * since (q + 1) * e < r for 64 KiB of blocks up to 1 KiB. (Lemire, Kaser, Kurz: Faster remainder by direct
  * computation, 2019.) */
-ACRE_INLINE bool acre_slab_begins_block_at(const struct acre_slab *slab, uint32_t offset_bytes) {
-    return offset_bytes * slab->reciprocal < slab->reciprocal;
-}
 ACRE_INLINE bool acre_slab_begins_block(const struct acre_slab *slab, uint32_t bit) {
-    return acre_slab_begins_block_at(slab, bit * (uint32_t)ACRE_ALIGNMENT);
+    return bit * (uint32_t)ACRE_ALIGNMENT * slab->reciprocal < slab->reciprocal;
 }
 /* The number of the block, of a small slab, that the bit lies in: bit / stride. */
 ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit) {
     return (uint32_t)(bit * ACRE_ALIGNMENT * slab->reciprocal >> 32);
 }
+/* Of a small slab: the bit of the first block that begins in the word, or behind it. */
+ACRE_INLINE uint32_t acre_slab_first_bit(const struct acre_slab *slab, uint32_t word) {
+    return acre_slab_number(slab, word * 64u + slab->stride - 1) * slab->stride;
+}
 /* Words that may have bits: up to `fresh`. */
 ACRE_INLINE uint32_t acre_slab_words_used(const struct acre_slab *slab) {
     return (uint32_t)acre_min(slab->words, (slab->fresh_bytes + 64u * ACRE_ALIGNMENT - 1) / (64u * ACRE_ALIGNMENT));
 }
-/* Which words may have bits: a bit each. */
-ACRE_INLINE uint64_t acre_slab_words_touched(const struct acre_slab *slab) {
-    uint32_t used = acre_slab_words_used(slab);
-    return used == 0 ? 0 : ~UINT64_C(0) >> (64 - used);
+/* Which words have blocks that were carved: a bit each. */
+ACRE_INLINE uint64_t acre_slab_words_carved(const struct acre_slab *slab) {
+    uint32_t words = slab->fresh_bytes == slab->end_bytes || slab->words == 1
+                         ? slab->words
+                         : slab->fresh_bytes / (64u * (uint32_t)ACRE_ALIGNMENT);
+    return words == 0 ? 0 : ~UINT64_C(0) >> (64 - words);
 }
-/* Which words have bits. Two instructions a word where a processor adds with carry. */
-ACRE_INLINE uint64_t acre_slab_words_set(const struct acre_slab *slab) {
-    uint64_t clear = ~UINT64_C(0);
-    for (uint32_t word = acre_slab_words_used(slab); word > 0; word--)
-        clear = clear + clear + (slab->bits[word - 1] == 0);
-    return ~clear;
+/* Behind the last block of a small slab there may be room for the beginning of another. */
+ACRE_INLINE uint64_t acre_slab_without_end(const struct acre_slab *slab, uint64_t last_word) {
+    uint32_t end_bit = slab->end_bytes / (uint32_t)ACRE_ALIGNMENT;
+    return end_bit < ACRE_SMALL_WORDS * 64u ? last_word & ((UINT64_C(1) << end_bit % 64) - 1) : last_word;
 }
-/* The bits of a word of a small slab, or of a medium one's only word, where blocks begin. The first is that of the
- * first block that begins at the word's first bit or behind it. */
+/* The bits of a word of a small slab, or of a medium one's only word, where blocks begin. */
 ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t word) {
-    uint32_t first_bit = word * 64u;
-    return slab->pattern << (acre_slab_number(slab, first_bit + slab->stride - 1) * slab->stride - first_bit);
+    if (slab->words == 1) return slab->pattern;
+    uint64_t begins = slab->pattern << (acre_slab_first_bit(slab, word) - word * 64u);
+    return word == ACRE_SMALL_WORDS - 1 ? acre_slab_without_end(slab, begins) : begins;
 }
+/* The bits of blocks that are free, of a word that was carved. */
+ACRE_INLINE uint64_t acre_slab_free_bits(const struct acre_slab *slab, uint32_t word) {
+    return acre_slab_begins(slab, word) ^ slab->live[word];
+}
+/* Which of the words that were carved have free blocks. */
+uint64_t acre_slab_words_with_free(const struct acre_slab *slab);
 #define ACRE_NO_BLOCK UINT32_MAX
 #define ACRE_BLOCK_RECIPROCAL_SHIFT 26
 /* The number of the block that begins at this address, or ACRE_NO_BLOCK when none does (misaligned, inside a block,
@@ -226,33 +231,26 @@ ACRE_INLINE bool acre_slab_looks_free(struct acre_slab *slab, uint32_t number) {
  * is misuse. */
 void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks);
 
-/* Owner, before blocks are handed out again: false when the word has a bit where no block begins or where none was
- * handed out yet, which only free of a pointer into a block can have set. */
-ACRE_INLINE bool acre_slab_word_is_sound(const struct acre_slab *slab, uint32_t word, uint64_t bits) {
-    uint32_t lowest = acre_lowest_bit(bits), highest = acre_log2_floor(bits);
-    return acre_slab_begins_block(slab, word * 64u + lowest) && ((bits >> lowest) & ~slab->pattern) == 0 &&
-           (word * 64u + highest) * slab->unit_bytes < slab->fresh_bytes;
-}
-/* Owner, of a word that is not: tells of such bits and clears them; what is left of the word. */
-ACRE_COLD uint64_t acre_slab_mend_word(struct acre_slab *slab, uint32_t word);
-
-/* Owner, before the next run_bytes are handed out for the first time: no bit says that a block there is free, or it is
- * told and cleared. */
-void acre_slab_check_fresh(struct acre_slab *slab, uint32_t run_bytes);
+/* Owner: all blocks that begin in a few words, about a page, are live now, which none was before: their bytes, from
+ * where `fresh` was. There are blocks that were not carved. */
+uint32_t acre_slab_carve(struct acre_slab *slab);
+/* Owner: the last that were carved, from this offset on, which are free, count as never handed out again; but for
+ * some up to the end of a word. */
+void acre_slab_uncarve(struct acre_slab *slab, uint32_t offset_bytes);
 
 /* Tell of misuse: of a block that is free, or of an address where none begins or none was handed out. */
 ACRE_COLD void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,
                                    uintptr_t address);
 ACRE_COLD void acre_slab_tell_no_block(const char *function, const struct acre_slab *slab, uintptr_t address);
 
-/* Owner, or who holds the depot's lock: sets the block's bit. false: it was set, which is misuse. */
+/* Owner, or who holds the depot's lock: the block is live no more. false: it was not, which is misuse. */
 ACRE_INLINE bool acre_slab_set_free(struct acre_slab *slab, uint32_t number) {
     uint32_t bit = number * slab->stride;
     if (ACRE_UNLIKELY(acre_slab_is_free(slab, number))) {
         acre_slab_tell_free(ACRE_MISUSE_DOUBLE_FREE, "free", slab, acre_slab_block(slab, number));
         return false;
     }
-    slab->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+    slab->live[bit / 64] &= ~(UINT64_C(1) << bit % 64);
     return true;
 }
 

@@ -19,7 +19,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = os.path.join(HERE, "../../docs/heap-format.md")
 HEADER = os.path.join(HERE, "../../src/inspect/description.h")
-MAGIC, VERSION = 0x7061656865726361, 1
+MAGIC, VERSION = 0x7061656865726361, 2
 SMALL, MEDIUM, CHUNK, HUGE = 1, 2, 3, 4
 FREE_RUN, LARGE_RUN, SLAB_RUN = 1, 2, 3
 STEPS_MOST = 1000000
@@ -180,22 +180,22 @@ class Heap:
         """Address, size and state of each block that was handed out."""
         base, block_bytes = self.number_at(slab, "SPAN_BASE"), self.block_bytes(slab)
         end = self.number_at(slab, "SLAB_FRESH_BYTES") // block_bytes
-        bits = slab + self.field["SLAB_BITS"][0]
+        bits = slab + self.field["SLAB_LIVE"][0]
         begins = bits + 8 * self.number_at(slab, "SLAB_WORDS") + self.number["HOLES_BYTES"]
         is_mixed = self.number_at(slab, "SPAN_KIND") == SMALL and self.number_at(slab, "SPAN_CLASS") == 0
         numbers = [number for number in range(end) if not is_mixed or self.bit(begins, number)]
         remote, stride = self.number_at(slab, "SLAB_REMOTE"), self.number_at(slab, "SLAB_STRIDE")
         assert self.number_at(slab, "SLAB_REMOTE_LIST") == 0
         for number, following in zip(numbers, numbers[1:] + [end]):
-            block, is_set = base + number * block_bytes, self.bit(bits, number * stride)
+            block, is_free = base + number * block_bytes, not self.bit(bits, number * stride)
             is_ready = any(start <= block < stop for start, stop in self.ready)
-            assert not (is_set and is_ready) and (is_set or block not in self.recent)
+            assert not (is_free and is_ready) and (is_free or block not in self.recent)
             if remote and self.bit(remote, number):
                 state = "remote"
             elif block in self.sent:
                 state = "in an outbox"
             else:
-                state = "recent" if block in self.recent else "free" if is_set else "ready" if is_ready else "live"
+                state = "recent" if block in self.recent else "free" if is_free else "ready" if is_ready else "live"
             yield block, (following - number) * block_bytes, "mixed " + state if is_mixed else state
 
     def chunk_blocks(self, chunk):

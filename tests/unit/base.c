@@ -3,6 +3,8 @@
 #include "base/base.h"
 #include "base/list.h"
 
+#include <string.h>
+
 static void alignment(void **state) {
     (void)state;
     for (size_t to = 1; to <= 4096; to *= 2) {
@@ -33,14 +35,17 @@ static void bits(void **state) {
 static void half_words(void **state) {
     (void)state;
     for (uint64_t position = 0; position < 64; position++) {
-        uint16_t halves[256] = {0}, bit = (uint16_t)(1u << position % 16);
+        uint16_t halves[256], bit = (uint16_t)(1u << position % 16);
+        memset(halves, 0xff, sizeof halves);
         uintptr_t index = position * 4 + 1, address = 0x70000 + index * 256 + position;
-        assert_false(acre_set_bit16(halves, address, position));
-        assert_int_equal(halves[index], bit);
-        assert_true(acre_set_bit16(halves, address, position));
-        assert_int_equal(halves[index], bit);
-        assert_int_equal(halves[index - 1], 0);
-        if (index < 255) assert_int_equal(halves[index + 1], 0);
+        assert_false(acre_clear_bit16(halves, address, position));
+        assert_int_equal(halves[index], 0xffff ^ bit);
+        assert_true(acre_clear_bit16(halves, address, position));
+        assert_int_equal(halves[index], 0xffff ^ bit);
+        assert_int_equal(halves[index - 1], 0xffff);
+        if (index < 255) assert_int_equal(halves[index + 1], 0xffff);
+        acre_set_bit_of(&halves[index], position);
+        assert_int_equal(halves[index], 0xffff);
     }
 }
 
@@ -65,8 +70,10 @@ static void lists(void **state) {
             acre_list_remove(one);
             held--;
         } else {
-            if (step % 2 == 0) acre_list_push_front(&head, one);
-            else acre_list_push_back(&head, one);
+            if (step % 2 == 0)
+                acre_list_push_front(&head, one);
+            else
+                acre_list_push_back(&head, one);
             assert_ptr_equal(step % 2 == 0 ? head.next : head.prev, one);
             held++;
         }

@@ -24,7 +24,7 @@ static struct acre_slab *use_up(uintptr_t *block) {
     for (;;) {
         uintptr_t first = take();
         struct acre_slab *slab = slab_of(first);
-        if (slab->fresh_bytes > 4096) continue; /* one that was in use: fill it */
+        if (slab->fresh_bytes > 5120) continue; /* one that was in use: fill it */
         while (acre_slab_count_free(slab) > 0 || acre_cursor_blocks(&heap->cursor[CLASS], CLASS) > 0)
             assert_ptr_equal(slab_of(take()), slab);
         for (uint32_t number = 0; number < slab->total; number++) block[number] = acre_slab_block(slab, number);

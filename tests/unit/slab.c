@@ -17,7 +17,7 @@ static struct acre_slab *full_slab(unsigned size_class) {
     assert_non_null(slab);
     slab->span.state = ACRE_SLAB_CURRENT;
     assert_int_equal(acre_slab_count_free(slab), slab->total);
-    slab->fresh_bytes = slab->end_bytes;
+    while (slab->fresh_bytes < slab->end_bytes) acre_slab_carve(slab);
     assert_int_equal(acre_slab_count_free(slab), 0);
     return slab;
 }
@@ -49,6 +49,54 @@ static void create(void **state) {
         assert_int_equal(acre_map_find(base)->kind == ACRE_SPAN_SMALL, 0);
     }
     assert_true(acre_page_heap_is_valid(pages()));
+}
+
+static uint32_t fresh_number(const struct acre_slab *slab) {
+    return slab->fresh_bytes / (uint32_t)acre_slab_block_bytes(slab);
+}
+
+/* Which of the blocks that were carved are free, block by block. */
+static void check_free_bits(const struct acre_slab *slab) {
+    uint64_t free_bits[ACRE_SMALL_WORDS] = {0}, with_free = 0;
+    for (uint32_t number = 0; number < fresh_number(slab); number++) {
+        uint32_t bit = bit_of(slab, number);
+        if (acre_slab_is_free(slab, number)) free_bits[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    uint64_t carved = acre_slab_words_carved(slab);
+    for (uint32_t word = 0; word < slab->words; word++) {
+        with_free |= (uint64_t)(free_bits[word] != 0) << word;
+        if (carved >> word & 1) assert_true(acre_slab_free_bits(slab, word) == free_bits[word]);
+    }
+    assert_true(acre_slab_words_with_free(slab) == with_free && (with_free & ~carved) == 0);
+    assert_true(acre_slab_is_valid((struct acre_slab *)slab, 0));
+}
+
+/* Carving and taking it back, with some blocks free; a block behind `fresh` has never been handed out. */
+static void carve(void **state) {
+    (void)state;
+    for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        struct acre_slab *slab =
+            acre_slab_create(pages(), size_class, &acre_default_arena.depot, acre_heap_mine(), acre_heap_owner());
+        uint32_t freed = 0;
+        slab->span.state = ACRE_SLAB_CURRENT;
+        while (slab->fresh_bytes < slab->end_bytes) {
+            uint32_t before = slab->fresh_bytes, number = fresh_number(slab), run_bytes = acre_slab_carve(slab);
+            assert_true(run_bytes > 0 && slab->fresh_bytes == before + run_bytes);
+            uint32_t end = fresh_number(slab), keep = number + unit_below(end - number);
+            if (unit_below(3) == 0) {
+                for (uint32_t block = keep; block < end; block++) acre_slab_set_free(slab, block);
+                acre_slab_uncarve(slab, keep * (uint32_t)acre_slab_block_bytes(slab));
+                assert_true(fresh_number(slab) >= keep && fresh_number(slab) <= end);
+                freed += fresh_number(slab) - keep;
+            } else if (keep > number) {
+                acre_slab_set_free(slab, keep);
+                freed++;
+            }
+            check_free_bits(slab);
+            assert_int_equal(acre_slab_count_free(slab), slab->total - fresh_number(slab) + freed);
+        }
+        acre_slab_destroy(slab);
+    }
 }
 
 static void *free_every_block(void *context) {
@@ -253,6 +301,7 @@ static int group_setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create),
+        cmocka_unit_test(carve),
         cmocka_unit_test(remote_collect),
         cmocka_unit_test(collect_meanwhile),
         cmocka_unit_test(remote_without_memory),

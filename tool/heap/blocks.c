@@ -53,7 +53,7 @@ static void read_remote_list(struct heap *heap, struct slab *slab) {
 }
 
 static bool read_slab(struct heap *heap, uint64_t base, uint32_t pages, struct slab *slab) {
-    uint64_t address, bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
+    uint64_t address, live_at = heap->format.field[ACRE_FIELD_SLAB_LIVE].offset;
     struct record record = heap_span_of(heap, base, &address);
     uint64_t kind = number_of(heap, record, ACRE_FIELD_SPAN_KIND);
     *slab =
@@ -68,7 +68,7 @@ static bool read_slab(struct heap *heap, uint64_t base, uint32_t pages, struct s
                       .total = number_of(heap, record, ACRE_FIELD_SLAB_TOTAL),
                       .is_mixed = kind == HEAP_SPAN_SMALL && number_of(heap, record, ACRE_FIELD_SPAN_CLASS) == 0};
     slab->block_bytes = slab->unit_bytes * slab->stride;
-    slab->begins_at = bits_at + slab->words * 8 + heap->format.number[ACRE_NUMBER_HOLES_BYTES];
+    slab->begins_at = live_at + slab->words * 8 + heap->format.number[ACRE_NUMBER_HOLES_BYTES];
     uint64_t needed_bytes = slab->begins_at + (slab->is_mixed ? slab->words * 8 : 0);
     if ((kind != HEAP_SPAN_SMALL && kind != HEAP_SPAN_MEDIUM) || slab->base != base || pages > SLAB_PAGES_MOST ||
         slab->unit_bytes < 8 || slab->stride == 0 || (slab->is_mixed && slab->stride != 1) || slab->words == 0 ||
@@ -114,8 +114,8 @@ static enum block_state state_of(const struct heap *heap, struct slab *slab, uin
     if (is_ready(heap, slab, block)) {
         return BLOCK_READY;
     }
-    uint64_t bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
-    if (bit_of(slab->record, bits_at, number * slab->stride)) {
+    uint64_t live_at = heap->format.field[ACRE_FIELD_SLAB_LIVE].offset;
+    if (!bit_of(slab->record, live_at, number * slab->stride)) {
         return BLOCK_FREE;
     }
     if (slab->remote.data != NULL && bit_of(slab->remote, 0, number)) {
@@ -137,15 +137,15 @@ static void add_bytes(const struct heap *heap, const struct slab *slab, uint64_t
 
 /* Blocks of one size, of which no thread holds any ready: most slabs. The bits tell all. */
 static void count_plainly(const struct heap *heap, const struct slab *slab, struct slab_pages *found) {
-    uint64_t not_live[BITS_WORDS_MOST] = {0}, end = slab->fresh_bytes / slab->block_bytes;
-    uint64_t bits_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset;
+    uint64_t live[BITS_WORDS_MOST] = {0}, end = slab->fresh_bytes / slab->block_bytes;
+    uint64_t live_at = heap->format.field[ACRE_FIELD_SLAB_LIVE].offset;
     unsigned shift = heap->page_shift;
     for (uint64_t word = 0; word < slab->words; word++) {
-        not_live[word] = record_u64(slab->record, bits_at + word * 8);
+        live[word] = record_u64(slab->record, live_at + word * 8);
     }
     uint64_t offset = 0, page_bytes = UINT64_C(1) << shift;
     for (uint64_t number = 0, bit = 0; number < end; number++, bit += slab->stride, offset += slab->block_bytes) {
-        if ((not_live[bit / 64] >> bit % 64 & 1) || (slab->listed[number / 64] >> number % 64 & 1) ||
+        if (!(live[bit / 64] >> bit % 64 & 1) || (slab->listed[number / 64] >> number % 64 & 1) ||
             (slab->remote.data != NULL && bit_of(slab->remote, 0, number))) {
             continue;
         }
@@ -164,7 +164,7 @@ static void count_plainly(const struct heap *heap, const struct slab *slab, stru
 static uint64_t touched_pages(const struct heap *heap, const struct slab *slab) {
     uint64_t pages = (slab->fresh_bytes + (UINT64_C(1) << heap->page_shift) - 1) >> heap->page_shift;
     uint64_t touched = pages >= 64 ? UINT64_MAX : (UINT64_C(1) << pages) - 1;
-    uint64_t holes_at = heap->format.field[ACRE_FIELD_SLAB_BITS].offset + slab->words * 8;
+    uint64_t holes_at = heap->format.field[ACRE_FIELD_SLAB_LIVE].offset + slab->words * 8;
     if (number_of(heap, slab->record, ACRE_FIELD_SLAB_WAS_LOOKED_AT) != 0) {
         touched &= ~number_of(heap, record_part(slab->record, holes_at), ACRE_FIELD_HOLES_RELEASED);
     }
