@@ -100,7 +100,8 @@ static void give_custom(struct acre_supplier *supplier, uintptr_t base, size_t s
 
 /* What is misaligned, or acre's already, is refused. */
 static bool is_usable(uintptr_t base, size_t size_bytes, size_t alignment) {
-    bool usable = (base & (alignment - 1)) == 0 && base + size_bytes <= (uintptr_t)1 << ACRE_ADDRESS_BITS;
+    uintptr_t end = (uintptr_t)1 << ACRE_ADDRESS_BITS;
+    bool usable = (base & (alignment - 1)) == 0 && base < end && size_bytes <= end - base;
     for (size_t offset = 0; usable && offset < size_bytes; offset += ACRE_GRANULE_BYTES)
         usable = acre_map_find(base + offset)->kind == ACRE_SPAN_NONE;
     return usable;

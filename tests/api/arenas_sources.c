@@ -411,6 +411,12 @@ static void custom_that_gives_the_inside_of_a_large_block(void **state) {
     expect_refusal_of(large);
     free(large);
 }
+/* The last step of all addresses, and the first behind those of programs. */
+static void custom_that_gives_what_no_program_has(void **state) {
+    (void)state;
+    expect_refusal_of((char *)(UINTPTR_MAX - step + 1));
+    expect_refusal_of((char *)((uintptr_t)1 << 56));
+}
 static void custom_without_give_keeps_its_memory(void **state) {
     (void)state;
     struct custom custom = {0};
@@ -524,6 +530,7 @@ int main(void) {
         cmocka_unit_test(custom_that_calls_malloc),
         cmocka_unit_test(custom_that_gives_misaligned_memory),
         cmocka_unit_test(custom_that_gives_the_inside_of_a_large_block),
+        cmocka_unit_test(custom_that_gives_what_no_program_has),
         cmocka_unit_test(custom_without_give_keeps_its_memory),
         cmocka_unit_test(limit_holds_for_custom),
         cmocka_unit_test(hugetlb_without_huge_pages_is_refused),
