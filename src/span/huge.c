@@ -275,12 +275,13 @@ static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_byt
     if (huge == NULL) return NULL;
     if (supplier->source == ACRE_SOURCE_BRK && alignment <= ACRE_GRANULE_BYTES) {
         *dirty_bytes = size_bytes; /* a hole's pages may have stayed */
+        acre_supplier_count_call(supplier);
         if (map_from_break(&huge, acre_align_up(size_bytes, ACRE_GRANULE_BYTES))) return huge;
     }
     *dirty_bytes = 0;
     if (alignment <= acre_os_page_bytes() && map_vacant(&huge, size_bytes)) return huge;
     uintptr_t base = acre_source_map(size_bytes, alignment);
-    atomic_fetch_add_explicit(&supplier->calls, 1, memory_order_relaxed);
+    acre_supplier_count_call(supplier);
     if (base != 0 && acre_map_reserve(base, 1)) {
         note_fresh(size_bytes);
         if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp != ACRE_THP_AUTO)

@@ -187,6 +187,7 @@ static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_
     step_bytes = acre_max(acre_min(step_bytes, limit_bytes - held_bytes), least_bytes);
     step_bytes = acre_quota_charge_some(&heap->supplier->quota, least_bytes, step_bytes);
     if (step_bytes == 0) return false;
+    acre_supplier_count_call(heap->supplier);
     struct acre_extent extent = acre_source_grow_break(least_bytes, step_bytes);
     acre_quota_correct(&heap->supplier->quota, step_bytes, extent.size_bytes);
     if (extent.size_bytes == 0) return false;
@@ -298,6 +299,7 @@ static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
     uintptr_t top = last->span.base + acre_chunk_bytes(last);
     /* The entries go first: another thread's huge block may lie there as soon as the break is lower. */
     acre_map_set(top - cut_bytes, cut_bytes, NULL);
+    acre_supplier_count_call(heap->supplier);
     if (!acre_source_lower_break(top, cut_bytes)) {
         acre_map_set(top - cut_bytes, cut_bytes, &last->span);
         return;

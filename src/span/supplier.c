@@ -12,10 +12,6 @@ struct acre_lock *acre_supplier_lock(void) {
     return &lock;
 }
 
-static void count_call(struct acre_supplier *supplier) {
-    atomic_fetch_add_explicit(&supplier->calls, 1, memory_order_relaxed);
-}
-
 void acre_supplier_start(struct acre_supplier *supplier, enum acre_source source, size_t limit_bytes) {
     supplier->source = source;
     supplier->is_reserved = false;
@@ -51,7 +47,7 @@ bool acre_supplier_start_range(struct acre_supplier *supplier, uintptr_t base, s
 
 bool acre_supplier_reserve(struct acre_supplier *supplier, size_t size_bytes) {
     uintptr_t base = acre_source_reserve(size_bytes);
-    count_call(supplier);
+    acre_supplier_count_call(supplier);
     if (base == 0) return false;
     if (!put(supplier, base, size_bytes)) {
         acre_source_unreserve(base, size_bytes);
@@ -87,7 +83,7 @@ static uintptr_t take_from_range(struct acre_supplier *supplier, size_t size_byt
     put(supplier, start, base - start);
     put(supplier, base + size_bytes, start + room_bytes - (base + size_bytes));
     if (!supplier->is_reserved) return base;
-    count_call(supplier);
+    acre_supplier_count_call(supplier);
     if (acre_source_commit(base, size_bytes)) return base;
     put(supplier, base, size_bytes);
     return 0;
@@ -117,7 +113,7 @@ static uintptr_t take_custom(struct acre_supplier *supplier, size_t size_bytes, 
 
 uintptr_t acre_supplier_take(struct acre_supplier *supplier, size_t size_bytes, size_t alignment) {
     if (has_range(supplier)) return take_from_range(supplier, size_bytes, alignment);
-    count_call(supplier);
+    acre_supplier_count_call(supplier);
     if (supplier->source == ACRE_SOURCE_CUSTOM) return take_custom(supplier, size_bytes, alignment);
     if (supplier->source == ACRE_SOURCE_HUGETLB)
         return alignment > HUGETLB_BYTES ? 0 : acre_source_map_huge_pages(size_bytes);
@@ -127,13 +123,13 @@ uintptr_t acre_supplier_take(struct acre_supplier *supplier, size_t size_bytes, 
 void acre_supplier_give(struct acre_supplier *supplier, uintptr_t base, size_t size_bytes) {
     if (supplier->is_reserved) {
         acre_source_decommit(base, size_bytes);
-        count_call(supplier);
+        acre_supplier_count_call(supplier);
     }
     if (has_range(supplier)) {
         put(supplier, base, size_bytes);
         return;
     }
-    count_call(supplier);
+    acre_supplier_count_call(supplier);
     if (supplier->source == ACRE_SOURCE_CUSTOM)
         give_custom(supplier, base, size_bytes);
     else if (!acre_source_unmap(base, size_bytes) && supplier->is_shared)

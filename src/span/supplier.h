@@ -31,6 +31,10 @@ void acre_supplier_end(struct acre_supplier *supplier);
  * The break is not asked (source/source.h). */
 uintptr_t acre_supplier_take(struct acre_supplier *supplier, size_t size_bytes, size_t alignment);
 void acre_supplier_give(struct acre_supplier *supplier, uintptr_t base, size_t size_bytes);
+/* A call of the source that somebody else made for it: of the break, or for a huge block. */
+ACRE_INLINE void acre_supplier_count_call(struct acre_supplier *supplier) {
+    atomic_fetch_add_explicit(&supplier->calls, 1, memory_order_relaxed);
+}
 
 struct acre_lock *acre_supplier_lock(void); /* for fork */
 

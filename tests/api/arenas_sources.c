@@ -478,6 +478,7 @@ static void break_serves_blocks(void **state) {
         acre_arena *arena =
             create_with((struct acre_arena_options){.source = ACRE_SOURCE_BRK, .limit_bytes = 40 * MIB});
         assert_true(use_up(arena, 50000) > 500);
+        assert_true(stats_of(arena).source_calls > 0);
         acre_arena_reset(arena);
         assert_true(use_up(arena, 100) > 50000);
         acre_arena_destroy(arena);
