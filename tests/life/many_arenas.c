@@ -1,5 +1,5 @@
-/* Many small arenas: what ten blocks of ten sizes cost in each, resident, in address space and in mappings. Prints;
- * it fails only when a block is not as it was written. */
+/* Many small arenas: what they cost empty, and with ten blocks of ten sizes in each, resident, in address space and
+ * in mappings. */
 #include "support/check.h"
 #include "support/process.h"
 
@@ -12,6 +12,9 @@
 #include <time.h>
 
 enum { arena_count = 10000, block_count = 10 };
+/* The most that they may cost; where pages are of 4 KiB. */
+static const size_t empty_bytes = 4096, filled_bytes = (size_t)500 << 20;
+enum { mappings_most = 1000 };
 static const size_t sizes[block_count] = {16, 32, 48, 64, 100, 150, 200, 300, 500, 1000};
 
 static unsigned count_mappings(void) {
@@ -39,13 +42,21 @@ static void say(const char *when, size_t resident_before, double since_s) {
            count_mappings(), now_s() - since_s);
 }
 
+static void expect_at_most(size_t resident_before, size_t most_bytes) {
+    size_t bytes = process_resident_bytes() - resident_before;
+    unsigned mappings = count_mappings();
+    if (sysconf(_SC_PAGESIZE) == 4096) CHECKF(bytes <= most_bytes, "%zu bytes are resident", bytes);
+    CHECKF(mappings <= mappings_most, "%u mappings", mappings);
+}
+
 struct cell {
     acre_arena *arena;
     unsigned char *blocks[block_count];
 };
 
+static void make(struct cell *cell) { CHECK((cell->arena = acre_arena_create(NULL)) != NULL); }
+
 static void fill(struct cell *cell, int number) {
-    CHECK((cell->arena = acre_arena_create(NULL)) != NULL);
     for (int i = 0; i < block_count; i++) {
         CHECK((cell->blocks[i] = acre_arena_malloc(cell->arena, sizes[i])) != NULL);
         memset(cell->blocks[i], number + i, sizes[i]);
@@ -70,8 +81,13 @@ int main(void) {
     size_t resident_bytes = process_resident_bytes();
     say("before", resident_bytes, now_s());
     double from_s = now_s();
+    for (int i = 0; i < arena_count; i++) make(&cells[i]);
+    say("10,000 arenas, empty", resident_bytes, from_s);
+    expect_at_most(resident_bytes, arena_count * empty_bytes);
+    from_s = now_s();
     for (int i = 0; i < arena_count; i++) fill(&cells[i], i);
-    say("10,000 arenas", resident_bytes, from_s);
+    say("filled", resident_bytes, from_s);
+    expect_at_most(resident_bytes, filled_bytes);
     for (int i = 0; i < arena_count; i++) check(&cells[i], i);
     from_s = now_s();
     for (int i = 0; i < arena_count; i++) acre_arena_destroy(cells[i].arena);
