@@ -1,6 +1,6 @@
 /* acre run: the report for people. At most RUN_REPORT_LINES_MOST lines: those about the command; one about its
- * arenas and one for each of the RUN_REPORT_ARENAS_MOST biggest names; one about all processes and one for each of
- * the biggest, RUN_REPORT_PROCESSES_MOST or as many as there is room for. */
+ * arenas and one for each of RUN_REPORT_ARENAS_MOST names, those where calls failed and the biggest; one about all
+ * processes and one for each of the biggest, RUN_REPORT_PROCESSES_MOST or as many as there is room for. */
 #include "complain.h"
 #include "run.h"
 
@@ -181,21 +181,40 @@ static void say_arena(const struct report *report, const struct arena_figures *a
     fputc('\n', report->stream);
 }
 
+/* Bits of those that have a line: where there are too many, those in which calls failed come before bigger ones. */
+static uint64_t choose_arenas(const struct image_figures *image) {
+    uint64_t chosen = 0;
+    size_t left = arenas_shown(image);
+    for (int failed = 1; failed >= 0; failed--) {
+        for (size_t i = 0; i < image->arena_names && left > 0; i++) {
+            if ((image->arenas[i].failed_calls > 0) == failed) {
+                chosen |= UINT64_C(1) << i;
+                left--;
+            }
+        }
+    }
+    return chosen;
+}
+
 /* The columns are what arenas held, which is what a limit is about. */
 static void say_arenas(const struct report *report, const struct image_figures *image) {
     char note[128];
+    uint64_t chosen = choose_arenas(image);
     if (image->arena_names == 0) {
         return;
     }
     int length = snprintf(note, sizeof note, "held; made %s, left %s", human_count(image->arenas_made).text,
                           human_count(image->arenas_left).text);
     if (image->arena_names > arenas_shown(image)) {
-        snprintf(note + length, sizeof note - (size_t)length, "; the biggest, and %zu more",
+        snprintf(note + length, sizeof note - (size_t)length, "; the %s, and %zu more",
+                 chosen == (UINT64_C(1) << arenas_shown(image)) - 1 ? "biggest" : "failed and biggest",
                  image->arena_names - arenas_shown(image));
     }
     say_row(report, "arenas", "peak", "end", note);
-    for (size_t i = 0; i < arenas_shown(image); i++) {
-        say_arena(report, &image->arenas[i]);
+    for (size_t i = 0; i < image->arena_names; i++) {
+        if ((chosen >> i & 1) != 0) {
+            say_arena(report, &image->arenas[i]);
+        }
     }
 }
 

@@ -477,7 +477,7 @@ test_arenas() {
     done
 }
 
-# Names as the arguments say, each twice as big as the one before; --all makes 100 more that grow, 50 at a time.
+# Names as the arguments say, each twice as big as the one before, but for those with a !, which fail; --all makes 100 more that grow, 50 at a time.
 write_names() {
     compile_on_acre names <<'C'
 #include <acre/acre.h>
@@ -492,7 +492,12 @@ int main(int argc, char **argv) {
     acre_arena *arenas[50];
     char name[32];
     for (int i = 1; i < argc; i++) {
-        make(argv[i], (size_t)1 << 20 << i);
+        if (argv[i][0] != '!') {
+            make(argv[i], (size_t)1 << 20 << i);
+        } else {
+            struct acre_arena_options options = {.name = argv[i], .limit_bytes = 1 << 16};
+            acre_arena_malloc(acre_arena_create(&options), 1 << 20);
+        }
     }
     for (int i = 0; argc > 1 && strcmp(argv[1], "--all") == 0 && i < 100; i++) {
         snprintf(name, sizeof name, "number %d", i);
@@ -531,6 +536,10 @@ test_arena_names() {
     has "many names: report" "$(cat err)" 'made 102, left 2; the biggest, and 29 more$'
     has "many names: those without a row" "$(cat err)" '   other names: live .*; 70 made, one held '
     is "many names: rows" "$(grep -c ': live ' err)" 4
+    is "a little one that failed: status" "$(status "$acre" run -- ./names '!little' one two three four)" 0
+    has "a little one that failed: report" "$(cat err)" 'left 6; the failed and biggest, and 2 more$'
+    has "a little one that failed: is told of" "$(cat err)" '   !little: live 0 B; limit 64\.0 KiB; failed 1$'
+    is "a little one that failed: rows" "$(grep -c ': live ' err)" 4
     is "many names and processes: status" "$(status "$acre" run --children -- sh -c \
         'i=0; while [ $i -lt 30 ]; do ./exact return; i=$((i + 1)); done; exec ./names --all')" 0
     is "many names and processes: at most 27 lines" "$([ "$(lines err)" -le 27 ] && echo yes)" yes
