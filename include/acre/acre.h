@@ -43,7 +43,8 @@ enum acre_misuse_kind {
     ACRE_MISUSE_FOREIGN,         /* of an address that is not acre's, or is so no more */
     ACRE_MISUSE_DAMAGED,         /* a block was written to after its free, where acre had noted something in it */
     ACRE_MISUSE_ARENA,           /* a function of arenas was given none, or one that is destroyed */
-    ACRE_MISUSE_ARENA_ORDER      /* an arena left that was not entered, or destroyed while it is */
+    ACRE_MISUSE_ARENA_ORDER      /* an arena left that was not entered, or destroyed while it is; or one made, reset
+                                  * or destroyed by what acre_arena_each calls */
 };
 
 struct acre_misuse {
@@ -177,7 +178,7 @@ void acre_arena_stats(acre_arena *arena, struct acre_arena_figures *stats);
 typedef bool acre_visit_block(void *block, size_t size_bytes, void *context);
 bool acre_arena_walk(acre_arena *arena, acre_visit_block *visit, void *context);
 /* Calls visit for every arena but the default one, as long as it returns true; false when one did not. visit must
- * not create, reset or destroy arenas. */
+ * not create, reset or destroy arenas, which is misuse, and must return: not leave by longjmp or an exception. */
 typedef bool acre_visit_arena(acre_arena *arena, const char *name, void *context);
 bool acre_arena_each(acre_visit_arena *visit, void *context);
 

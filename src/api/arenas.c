@@ -23,6 +23,14 @@ static struct acre_arena *checked(const char *function, const acre_arena *place)
     return arena;
 }
 
+/* Misuse: the registry cannot change under who goes through it. */
+static bool is_in_each(const char *function) {
+    if (!acre_lock_is_mine(acre_arena_registry_lock())) return false;
+    acre_misuse(ACRE_MISUSE_ARENA_ORDER, function, 0, "called by what acre_arena_each calls");
+    errno = EINVAL;
+    return true;
+}
+
 /* The first thread to use an arena has the short way to its heap there; and keeps it until it ends. */
 static void claim(acre_arena *place, struct acre_heap *heap) {
     uintptr_t nobody = 0;
@@ -103,6 +111,7 @@ ACRE_PUBLIC void *acre_arena_aligned_alloc(acre_arena *arena, size_t alignment, 
 ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *options) {
     int error = EAGAIN;
     struct acre_arena *arena = NULL;
+    if (is_in_each("acre_arena_create")) return NULL;
     if (acre_is_ready()) arena = acre_arena_new(options, &acre_options, &error);
     if (arena == NULL) {
         errno = error;
@@ -114,14 +123,14 @@ ACRE_PUBLIC acre_arena *acre_arena_create(const struct acre_arena_options *optio
 
 ACRE_PUBLIC void acre_arena_reset(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_reset", place);
-    if (arena == NULL) return;
+    if (arena == NULL || is_in_each("acre_arena_reset")) return;
     acre_count_reset(arena);
     acre_arena_empty(arena);
 }
 
 ACRE_PUBLIC void acre_arena_destroy(acre_arena *place) {
     struct acre_arena *arena = checked("acre_arena_destroy", place);
-    if (arena == NULL) return;
+    if (arena == NULL || is_in_each("acre_arena_destroy")) return;
     if (!acre_heap_check_not_entered(&arena->depot)) {
         errno = EINVAL;
         return;

@@ -411,7 +411,7 @@ static struct acre_arena *take_first_parked(void) {
 }
 
 void acre_arena_end_parked(void) {
-    if (!arenas.started) return;
+    if (!arenas.started || acre_lock_is_mine(&arenas.lock)) return; /* what acre_arena_each calls may release */
     for (struct acre_arena *arena; (arena = take_first_parked()) != NULL;) finish(arena);
 }
 

@@ -1,6 +1,7 @@
 #include "os/lock.h"
 
 #include "os/os.h"
+#include "os/report.h"
 
 #define SPINS 100        /* about the time that the longest ordinary critical section takes */
 #define FORK_SPINS 20000 /* about a millisecond */
@@ -21,11 +22,20 @@ static void sleep_while_held(struct acre_lock *lock) {
         acre_os_wait(low_half(lock), (uint32_t)(holder | ACRE_LOCK_SLEEPERS));
 }
 
+/* It would wait for ever. */
+static void stop_if_mine(struct acre_lock *lock) {
+    if (acre_lock_is_mine(lock))
+        acre_fail(
+            "this thread would wait for itself: acre was called by a signal handler that interrupted it, or by "
+            "a function of the program's that it had called");
+}
+
 void acre_lock_contended(struct acre_lock *lock) {
     for (int spin = 0; spin < SPINS; spin++) {
         if (atomic_load_explicit(&lock->holder, memory_order_relaxed) == 0 && acre_lock_try(lock)) return;
         acre_cpu_relax();
     }
+    stop_if_mine(lock);
     /* Others may sleep as well, so who has slept takes the lock with the bit set. */
     for (uintptr_t unheld = 0; !atomic_compare_exchange_strong_explicit(&lock->holder, &unheld,
                                                                         acre_thread_pointer() | ACRE_LOCK_SLEEPERS,
@@ -47,7 +57,6 @@ static bool try_often(struct acre_lock *lock, int spins) {
 bool acre_lock_for_fork(struct acre_lock *lock) { return try_often(lock, FORK_SPINS); }
 
 bool acre_lock_briefly(struct acre_lock *lock) {
-    if (ACRE_CHECKS) acre_lock_check_rank(lock);
     if (!try_often(lock, SPINS)) return false;
     if (ACRE_CHECKS) acre_lock_note(lock, true);
     return true;
@@ -62,7 +71,8 @@ static __thread struct {
     uint32_t ranks[HELD_MOST];
 } held __attribute__((tls_model("initial-exec")));
 
-void acre_lock_check_rank(const struct acre_lock *lock) {
+void acre_lock_check_rank(struct acre_lock *lock) {
+    stop_if_mine(lock);
     ACRE_ASSERT(held.count == 0 || held.ranks[held.count - 1] > lock->rank);
 }
 
@@ -76,7 +86,7 @@ void acre_lock_note(const struct acre_lock *lock, bool taken) {
     }
 }
 #else
-void acre_lock_check_rank(const struct acre_lock *lock) { (void)lock; }
+void acre_lock_check_rank(struct acre_lock *lock) { (void)lock; }
 void acre_lock_note(const struct acre_lock *lock, bool taken) {
     (void)lock;
     (void)taken;

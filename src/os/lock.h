@@ -19,9 +19,9 @@ enum acre_rank { /* the number of the layer that owns the lock; held inside out 
                  ACRE_RANK_HEAPS = 52, /* such a malloc may be a thread's first */
                  ACRE_RANK_CUSTOM_PAGES = 55, /* of an arena whose source is the program's, which may call malloc */
                  ACRE_RANK_CUSTOM_DEPOT = 57,
-                 ACRE_RANK_ARENAS = 65,
                  ACRE_RANK_SCAVENGE = 70,
                  ACRE_RANK_VISITORS = 75,
+                 ACRE_RANK_ARENAS = 80, /* what acre_arena_each calls may release */
 };
 
 struct acre_lock {
@@ -36,7 +36,7 @@ void acre_lock_contended(struct acre_lock *lock);
 void acre_lock_released(struct acre_lock *lock);
 /* Debug builds: that the order is kept, and what this thread holds. Noted while the lock is held, so that a fork in
  * a signal handler, which asks the lock itself, never finds more noted than held. */
-void acre_lock_check_rank(const struct acre_lock *lock);
+void acre_lock_check_rank(struct acre_lock *lock);
 void acre_lock_note(const struct acre_lock *lock, bool taken);
 
 /* One step from free to held by this thread: a signal finds it one or the other. */
@@ -67,8 +67,8 @@ ACRE_INLINE bool acre_lock_is_mine(struct acre_lock *lock) {
     return (holder & ~ACRE_LOCK_SLEEPERS) == acre_thread_pointer();
 }
 
-/* Takes the lock unless others keep it for some microseconds. For who holds another and must not wait with it: a
- * fork in a signal handler, whose thread holds the one, would wait for the other. */
+/* Takes the lock unless others keep it for some microseconds, whatever its rank. For who holds another and must not
+ * wait with it: a fork in a signal handler, whose thread holds the one, would wait for the other. */
 bool acre_lock_briefly(struct acre_lock *lock);
 
 /* In the handlers of fork alone, which take no part in the ranks; given back by acre_lock_give. Takes the lock

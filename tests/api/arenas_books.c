@@ -210,6 +210,27 @@ static void books_are_open_to_visitors(void **state) {
     fclose(visitor.stream);
 }
 
+static bool release_all(acre_arena *arena, const char *name, void *context) {
+    (void)name, (void)context;
+    for (int i = 0; i < 10; i++) free(acre_arena_malloc(arena, 300000));
+    acre_arena_release(arena);
+    acre_release();
+    return true;
+}
+
+/* Also with some that were destroyed, whose memory acre keeps for others. */
+static void visitors_may_release(void **state) {
+    (void)state;
+    acre_arena *arenas[4];
+    for (int i = 0; i < 4; i++) assert_non_null(acre_arena_malloc(arenas[i] = create(NULL), 1000));
+    for (int i = 0; i < 2; i++) acre_arena_destroy(arenas[i]);
+    assert_true(acre_arena_each(release_all, NULL));
+    for (int i = 2; i < 4; i++) {
+        assert_int_equal(stats_of(arenas[i]).live_blocks, 1);
+        acre_arena_destroy(arenas[i]);
+    }
+}
+
 static void source_calls_are_counted(void **state) {
     (void)state;
     acre_arena *arena = create(NULL);
@@ -265,6 +286,7 @@ int arenas_books(void) {
         cmocka_unit_test(contains_follows_a_huge_block),
         cmocka_unit_test(stats_of_null_are_the_default_arenas),
         cmocka_unit_test(books_are_open_to_visitors),
+        cmocka_unit_test(visitors_may_release),
         cmocka_unit_test(source_calls_are_counted),
         cmocka_unit_test(each_visits_every_arena_once),
     };

@@ -123,6 +123,47 @@ static void leave_once_too_often(void) {
     acre_arena_leave();
 }
 
+static void destroy_while_entered(void) {
+    acre_arena *arena = create();
+    acre_arena_enter(arena);
+    acre_arena_enter(create());
+    acre_arena_destroy(arena);
+}
+
+/* What acre_arena_each calls must leave the registry as it is. */
+static bool create_one(acre_arena *arena, const char *name, void *context) {
+    (void)arena, (void)name, (void)context;
+    return acre_arena_create(NULL) != NULL;
+}
+static bool reset_it(acre_arena *arena, const char *name, void *context) {
+    (void)name, (void)context;
+    acre_arena_reset(arena);
+    return true;
+}
+static bool destroy_it(acre_arena *arena, const char *name, void *context) {
+    (void)name, (void)context;
+    acre_arena_destroy(arena);
+    return true;
+}
+static void each_of_one(acre_visit_arena *wrong) {
+    acre_arena_malloc(create(), 48);
+    acre_arena_each(wrong, NULL);
+}
+static void create_in_each(void) { each_of_one(create_one); }
+static void reset_in_each(void) { each_of_one(reset_it); }
+static void destroy_in_each(void) { each_of_one(destroy_it); }
+
+static acre_arena *own;
+static void *take_from_itself(void *context, size_t size_bytes, size_t alignment) {
+    (void)context, (void)alignment;
+    return acre_arena_malloc(own, size_bytes);
+}
+static void source_that_uses_its_own_arena(void) {
+    struct acre_arena_options options = {.source = ACRE_SOURCE_CUSTOM, .functions = {take_from_itself, NULL, NULL}};
+    own = acre_arena_create(&options);
+    hide(acre_arena_malloc(own, 200000));
+}
+
 static const struct misuse {
     const char *name;
     void (*run)(void);
@@ -164,6 +205,11 @@ static const struct misuse {
     CASE(free_inside_a_block, "free"),
     CASE(leave_without_enter, "acre_arena_leave"),
     CASE(leave_once_too_often, "acre_arena_leave"),
+    CASE(destroy_while_entered, "acre_arena_destroy"),
+    CASE(create_in_each, "acre_arena_create"),
+    CASE(reset_in_each, "acre_arena_reset"),
+    CASE(destroy_in_each, "acre_arena_destroy"),
+    CASE(source_that_uses_its_own_arena, "would wait for itself"),
 #undef CASE
 };
 enum { case_count = sizeof cases / sizeof cases[0] };
