@@ -136,10 +136,11 @@ struct acre_arena_options {
 };
 
 /* A new arena, or NULL and errno (options: NULL means all zero):
- *   EINVAL   an option out of its range, a combination that has no meaning, a flag; a range without one whole step
- * of 64 KiB EEXIST   the range, or a part of it, is in use by acre already ENOMEM   no memory for it, or no huge
- * pages set aside (ACRE_SOURCE_HUGETLB, see /proc/sys/vm/nr_hugepages) EAGAIN   called from inside malloc's own
- * start */
+ * - EINVAL: an option out of its range, a combination that has no meaning, a flag; a range without one whole step
+ *   of 64 KiB
+ * - EEXIST: the range, or a part of it, is in use by acre already
+ * - ENOMEM: no memory for it, or no huge pages set aside (ACRE_SOURCE_HUGETLB, see /proc/sys/vm/nr_hugepages)
+ * - EAGAIN: called from inside malloc's own start */
 acre_arena *acre_arena_create(const struct acre_arena_options *options);
 
 /* As malloc, calloc, realloc and aligned_alloc, from this arena. NULL and ENOMEM at its limit, or when there is no
@@ -157,7 +158,8 @@ bool acre_arena_release(acre_arena *arena);
 /* All blocks are gone, and the arena with all that it has. A thread that has entered it must have left it. */
 void acre_arena_destroy(acre_arena *arena);
 
-/* The arena of a live block; NULL for one of the default arena and for what is no block of acre. */
+/* The arena of a live block; NULL for one of the default arena and for addresses that are not acre's. Of a free
+ * block, or an address inside a block, it is one or the other. */
 acre_arena *acre_arena_of(const void *block);
 /* Whether the address lies in memory that the arena holds for blocks now, in a live block or not. */
 bool acre_arena_contains(acre_arena *arena, const void *address);
