@@ -169,9 +169,12 @@ struct acre_arena_figures {
     size_t live_bytes,
         live_blocks; /* blocks that the program holds: of small ones the size class, else what was asked */
     size_t held_bytes, held_peak_bytes; /* address space from its source */
+    size_t resident_bytes;              /* of that: in memory now, as the kernel says (mincore); 0: it does not */
     size_t retained_bytes;              /* may be resident though no live block is there */
+    size_t released_bytes;              /* given back since it was created */
     size_t limit_bytes;                 /* 0: none */
     uint64_t source_calls;              /* calls of its source: system calls, or those of the caller's functions */
+    uint64_t library_calls; /* in libacre-count, under acre run: calls that asked it for a block; else 0 */
 };
 void acre_arena_stats(acre_arena *arena, struct acre_arena_figures *stats);
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 /* NULL, and errno is EINVAL: there is none. */
 static struct acre_arena *checked(const char *function, const acre_arena *place) {
@@ -171,7 +172,7 @@ ACRE_PUBLIC bool acre_arena_contains(acre_arena *place, const void *address) {
 ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_figures *stats) {
     struct acre_arena *arena = place == NULL ? &acre_default_arena : checked("acre_arena_stats", place);
     struct acre_figures figures;
-    *stats = (struct acre_arena_figures){0, 0, 0, 0, 0, 0, 0};
+    memset(stats, 0, sizeof *stats);
     if (arena == NULL || !acre_is_ready()) return;
     const struct acre_quota *quota = &arena->supplier.quota;
     acre_figures_of(arena, &figures);
@@ -179,9 +180,12 @@ ACRE_PUBLIC void acre_arena_stats(acre_arena *place, struct acre_arena_figures *
     stats->live_blocks = figures.live_blocks;
     stats->held_bytes = acre_quota_held_bytes(quota);
     stats->held_peak_bytes = atomic_load_explicit(&quota->peak_bytes, memory_order_relaxed);
+    stats->resident_bytes = acre_figures_resident(arena);
     stats->retained_bytes = figures.retained_bytes;
+    stats->released_bytes = atomic_load_explicit(&arena->supplier.released_bytes, memory_order_relaxed);
     stats->limit_bytes = quota->limit_bytes == SIZE_MAX ? 0 : quota->limit_bytes;
     stats->source_calls = atomic_load_explicit(&arena->supplier.calls, memory_order_relaxed);
+    stats->library_calls = atomic_load_explicit(&arena->counts.calls, memory_order_relaxed);
 }
 
 ACRE_PUBLIC bool acre_arena_walk(acre_arena *place, acre_visit_block *visit, void *context) {

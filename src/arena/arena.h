@@ -16,7 +16,7 @@
 /* Counting build: its row in the record, from 1 on (0: none), and its part of it. */
 struct acre_arena_counts {
     _Atomic uint32_t row;
-    _Atomic uint64_t held_bytes, live_bytes, live_blocks;
+    _Atomic uint64_t held_bytes, live_bytes, live_blocks, calls;
 };
 
 struct acre_arena {

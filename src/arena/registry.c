@@ -207,6 +207,7 @@ static struct acre_arena *take_parked(const struct acre_arena_options *wanted, c
         unpark(arena);
         *quota = (struct acre_quota){acre_quota_held_bytes(quota), acre_quota_held_bytes(quota), limit_bytes};
         atomic_store_explicit(&arena->supplier.calls, 0, memory_order_relaxed);
+        atomic_store_explicit(&arena->supplier.released_bytes, 0, memory_order_relaxed);
         begin_life(arena, wanted);
         return arena;
     }

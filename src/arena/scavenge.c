@@ -67,9 +67,11 @@ static bool release_holes(struct acre_page_heap *heap, struct acre_chunk *chunk,
     acre_page_heap_stop_huge_pages(heap, chunk);
     for (uint32_t index = 0; index < chunk->pages; index += acre_run_pages(chunk, index)) {
         struct acre_slab *slab = slab_at(chunk, index);
-        if (slab != NULL) bytes += acre_slab_release_holes(slab, acre_recent_read, visit->all);
+        if (slab == NULL) continue;
+        size_t slab_bytes = acre_slab_release_holes(slab, acre_recent_read, visit->all);
+        acre_supplier_note_released(slab->depot->pages->supplier, ACRE_RELEASED_HOLES, slab_bytes);
+        bytes += slab_bytes;
     }
-    acre_released_note(ACRE_RELEASED_HOLES, bytes);
     visit->done.any |= bytes > 0;
     return true;
 }

@@ -207,6 +207,7 @@ static void count_call(enum acre_count_call call, struct acre_arena *arena, bool
     if (failed) acre_counter_add(&record->failed_calls, 1);
     if (row == NULL) return;
     acre_counter_add(&row->calls, 1);
+    acre_counter_add(&arena->counts.calls, 1);
     if (failed) acre_counter_add(&row->failed_calls, 1);
     acre_count_arena_held(record, arena);
 }

@@ -178,6 +178,48 @@ void acre_figures_of(struct acre_arena *arena, struct acre_figures *figures) {
     finish(figures);
 }
 
+static size_t resident_bytes(uintptr_t base, size_t size_bytes) {
+    size_t step_bytes = (size_t)1024 << acre_page_shift(), sum_bytes = 0;
+    for (size_t at = 0; at < size_bytes; at += step_bytes)
+        sum_bytes += acre_os_resident_bytes((void *)(base + at), acre_min(size_bytes - at, step_bytes));
+    return sum_bytes;
+}
+
+static bool add_resident_huge(struct acre_huge *huge, void *sum_bytes) {
+    *(size_t *)sum_bytes += resident_bytes(huge->span.base, huge->mapped_bytes);
+    return true;
+}
+
+static size_t resident_of_chunks(struct acre_page_heap *pages) {
+    size_t sum_bytes = 0;
+    acre_lock(&pages->lock);
+    for (struct acre_node *node = pages->chunks.next; node != &pages->chunks; node = node->next) {
+        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+        sum_bytes += resident_bytes(chunk->span.base, (size_t)chunk->pages << acre_page_shift());
+    }
+    acre_unlock(&pages->lock);
+    return sum_bytes;
+}
+
+static size_t resident_of_borrowed(struct acre_depot *depot) {
+    size_t sum_bytes = 0;
+    acre_lock(&depot->lock);
+    for (unsigned place = 0; place < ACRE_BORROWED_MOST; place++) {
+        const struct acre_slab *slab = depot->borrowed[place];
+        if (slab == NULL) continue;
+        size_t span_bytes = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
+        sum_bytes += resident_bytes(slab->span.base, span_bytes);
+    }
+    acre_unlock(&depot->lock);
+    return sum_bytes;
+}
+
+size_t acre_figures_resident(struct acre_arena *arena) {
+    size_t sum_bytes = resident_of_chunks(&arena->pages) + resident_of_borrowed(&arena->depot);
+    acre_huge_space_each(&arena->huge, add_resident_huge, &sum_bytes);
+    return sum_bytes;
+}
+
 struct picture {
     size_t cell_bytes, live[64], seen[64];
     size_t at_bytes; /* of the run in hand, from the first chunk on */

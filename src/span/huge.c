@@ -193,7 +193,7 @@ static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
     if (mapped_bytes > old_bytes)
         note_fresh(mapped_bytes - old_bytes);
     else
-        acre_released_note(ACRE_RELEASED_MAPPINGS, old_bytes - mapped_bytes);
+        acre_supplier_note_released(huge->space->supplier, ACRE_RELEASED_MAPPINGS, old_bytes - mapped_bytes);
     acre_huge_describe(huge, base, mapped_bytes, huge->mapping);
     return true;
 }
@@ -401,6 +401,7 @@ bool acre_huge_give(struct acre_huge *huge, uintptr_t block) {
     acre_unlock(&huge_blocks.lock);
     if (!live) return false;
     if (!supplier->is_shared) give_supplied(supplier, huge);
+    acre_supplier_count_released(supplier, mapped_bytes);
     acre_quota_discharge(&supplier->quota, mapped_bytes);
     return true;
 }
@@ -426,7 +427,7 @@ bool acre_huge_space_each(struct acre_huge_space *space, bool (*visit)(struct ac
 static bool keep(struct acre_huge *huge, size_t kept_bytes) {
     size_t tail_bytes = huge->kept_bytes - acre_min(huge->kept_bytes, kept_bytes);
     if (tail_bytes > 0 && acre_os_release((void *)(huge->span.base + kept_bytes), tail_bytes))
-        acre_released_note(ACRE_RELEASED_PAGES, tail_bytes);
+        acre_supplier_note_released(huge->space->supplier, ACRE_RELEASED_PAGES, tail_bytes);
     huge->kept_bytes = kept_bytes;
     return true;
 }

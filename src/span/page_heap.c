@@ -68,7 +68,7 @@ static bool release_pages(struct acre_page_heap *heap, struct acre_chunk *chunk,
         size_t bytes = (size_t)(page - from) << shift;
         if (acre_os_release((void *)(chunk->span.base + ((uintptr_t)from << shift)), bytes)) {
             acre_chunk_note_released(chunk, from, page - from);
-            acre_released_note(ACRE_RELEASED_PAGES, bytes);
+            acre_supplier_note_released(heap->supplier, ACRE_RELEASED_PAGES, bytes);
             released = true;
         }
     }

@@ -306,7 +306,8 @@ static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
     }
     uint32_t before_pages = last->dirty_pages;
     acre_chunk_cut(last, (uint32_t)(cut_bytes >> acre_page_shift()));
-    acre_released_note(ACRE_RELEASED_BREAK, (size_t)(before_pages - last->dirty_pages) << acre_page_shift());
+    acre_supplier_note_released(heap->supplier, ACRE_RELEASED_BREAK,
+                                (size_t)(before_pages - last->dirty_pages) << acre_page_shift());
     heap->chunk_bytes -= cut_bytes;
     acre_quota_discharge(&heap->supplier->quota, cut_bytes);
     acre_chunks_file(heap, last);
@@ -357,7 +358,8 @@ void acre_chunks_unmap(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     size_t size_bytes = acre_chunk_bytes(chunk);
     acre_map_set(base, size_bytes, NULL);
     heap->chunk_bytes -= size_bytes;
-    acre_released_note(ACRE_RELEASED_MAPPINGS, (size_t)chunk->dirty_pages << acre_page_shift());
+    acre_supplier_note_released(heap->supplier, ACRE_RELEASED_MAPPINGS,
+                                (size_t)chunk->dirty_pages << acre_page_shift());
     drop_chunk(heap, chunk);
     give_supplied(heap, base, size_bytes);
 }

@@ -25,6 +25,7 @@ void acre_supplier_start(struct acre_supplier *supplier, enum acre_source source
     supplier->range = (struct acre_vacant){NULL, 0, 0};
     supplier->given = (struct acre_extent){0, 0};
     atomic_store_explicit(&supplier->calls, 0, memory_order_relaxed);
+    atomic_store_explicit(&supplier->released_bytes, 0, memory_order_relaxed);
 }
 
 /* Adds to what is vacant in the range. Without memory for a record it is lost until the arena ends. */

@@ -5,6 +5,7 @@
 #define ACRE_SPAN_SUPPLIER_H
 
 #include "source/source.h"
+#include "span/released.h"
 #include "span/vacant.h"
 
 struct acre_supplier {
@@ -17,7 +18,7 @@ struct acre_supplier {
     struct acre_vacant range; /* what of the range is not taken; guarded by the lock of ranges */
     struct acre_extent given; /* the range, or the reservation: all of it */
     struct acre_source_functions functions;
-    _Atomic uint64_t calls;
+    _Atomic uint64_t calls, released_bytes;
 };
 
 void acre_supplier_start(struct acre_supplier *supplier, enum acre_source source, size_t limit_bytes);
@@ -34,6 +35,16 @@ void acre_supplier_give(struct acre_supplier *supplier, uintptr_t base, size_t s
 /* A call of the source that somebody else made for it: of the break, or for a huge block. */
 ACRE_INLINE void acre_supplier_count_call(struct acre_supplier *supplier) {
     atomic_fetch_add_explicit(&supplier->calls, 1, memory_order_relaxed);
+}
+
+/* Pages that the arena held went back, in whatever way; the second is one that the process's figures know of. */
+ACRE_INLINE void acre_supplier_count_released(struct acre_supplier *supplier, size_t size_bytes) {
+    atomic_fetch_add_explicit(&supplier->released_bytes, size_bytes, memory_order_relaxed);
+}
+ACRE_INLINE void acre_supplier_note_released(struct acre_supplier *supplier, enum acre_released_how how,
+                                             size_t size_bytes) {
+    acre_released_note(how, size_bytes);
+    acre_supplier_count_released(supplier, size_bytes);
 }
 
 struct acre_lock *acre_supplier_lock(void); /* for fork */
