@@ -58,12 +58,23 @@ static void *allocate_large(struct acre_heap *heap, size_t size_bytes, size_t al
     return (void *)block;
 }
 
+/* No slab of the class can be had: then whatever is free and long enough will do, in slabs of other sizes or in
+ * pages, with the alignment that all blocks of the class have. */
+static ACRE_COLD void *allocate_from_others(struct acre_heap *heap, size_t size_bytes, bool *zero,
+                                            size_t *dirty_bytes) {
+    size_t class_bytes = acre_class_bytes(acre_class_of(size_bytes));
+    void *block = acre_heap_take_larger(heap, acre_class_of(size_bytes), zero);
+    *dirty_bytes = *zero ? 0 : size_bytes;
+    if (block != NULL) return block;
+    return allocate_large(heap, acre_max(size_bytes, 1), class_bytes & -class_bytes, dirty_bytes);
+}
+
 static void *allocate_from(struct acre_heap *heap, size_t size_bytes, size_t *dirty_bytes) {
     bool zero;
     if (size_bytes > ACRE_MEDIUM_MOST) return allocate_large(heap, size_bytes, ACRE_ALIGNMENT, dirty_bytes);
     void *block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
     *dirty_bytes = zero ? 0 : size_bytes;
-    return ACRE_LIKELY(block != NULL) ? block : acre_out_of_memory();
+    return ACRE_LIKELY(block != NULL) ? block : allocate_from_others(heap, size_bytes, &zero, dirty_bytes);
 }
 
 bool acre_is_ready(void) { return acre_heap_is_made() || (acre_start() && acre_heap_mine() != NULL); }

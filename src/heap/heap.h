@@ -111,6 +111,7 @@ struct acre_heap {
     uint32_t mixed_slabs;                   /* how many such slabs there are */
     uint32_t mixed_blocks;                  /* carved from the first of them */
     struct acre_node depot_node, home_node; /* of another arena than the default one */
+    bool makes_none;                        /* no new slab, for a moment */
     struct acre_supply supply[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
 };
@@ -177,6 +178,8 @@ ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
 /* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap.
  */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
+/* When that gave NULL: a free block of a larger class, no less aligned, where there is one already; or NULL. */
+void *acre_heap_take_larger(struct acre_heap *heap, unsigned size_class, bool *zero);
 /* Blocks that the cursor of a class holds. */
 ACRE_INLINE size_t acre_cursor_blocks(const struct acre_cursor *cursor, unsigned size_class) {
     return (cursor->end - cursor->next) / acre_class_bytes(size_class) + (cursor->top - cursor->bottom);
@@ -297,6 +300,8 @@ bool acre_heap_check_held(const struct acre_heap *heap, const struct acre_slab *
 /* mixed.c: a block of the class from the heap's mixed slab, by way of more in the cursor, which is empty and whose
  * class has no slab; NULL: this is not how it is to be had. */
 void *acre_mixed_take(struct acre_heap *heap, unsigned size_class);
+/* The same of blocks that were freed, when there is no memory for a slab. */
+void *acre_mixed_take_freed(struct acre_heap *heap, unsigned size_class);
 /* Files a mixed slab that the caller owns. */
 void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 /* The heap gives up its mixed slab: what cursors hold of such slabs goes back; the slab, or NULL. */

@@ -24,6 +24,11 @@ static uint32_t checked_free(struct acre_heap *heap, struct acre_slab *slab, uin
     return acre_slab_count_free(slab);
 }
 
+static void arm(struct acre_slab *slab, uint32_t free_blocks) {
+    uint32_t live = slab->total - free_blocks;
+    acre_slab_arm(slab, free_blocks, (int32_t)acre_min(live, acre_max(live / 2, LOOK_LEAST)));
+}
+
 void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks) {
     free_blocks = checked_free(heap, slab, free_blocks);
     uint32_t live = slab->total - free_blocks;
@@ -33,7 +38,7 @@ void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t 
         return;
     }
     slab->span.state = ACRE_SLAB_WAITING;
-    acre_slab_arm(slab, free_blocks, (int32_t)acre_min(live, acre_max(live / 2, LOOK_LEAST)));
+    arm(slab, free_blocks);
     acre_list_push_back(&heap->waiting, &slab->node);
     acre_decay_note();
 }
@@ -64,6 +69,7 @@ static void retire(struct acre_heap *heap) {
 
 /* Another mixed slab, as the heap's; false: there is to be none. */
 static bool find_another(struct acre_heap *heap) {
+    if (heap->makes_none) return false;
     retire(heap);
     if (heap->mixed != NULL) return true;
     if (heap->mixed_slabs >= SLABS_MOST) return false;
@@ -78,30 +84,58 @@ static bool find_another(struct acre_heap *heap) {
     return true;
 }
 
-void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
-    if (heap->depot->is_default || size_class >= ACRE_SMALL_CLASSES) return NULL;
+/* Blocks of the slab come into the class's cursor, which is empty, but for the first. */
+static void *hand_out(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class, size_t offset_bytes,
+                      uint32_t count, bool is_zero) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_cursor *cursor = &heap->cursor[size_class];
-    size_t block_bytes = acre_class_bytes(size_class);
-    uint32_t most = (uint32_t)acre_max((RUN_BYTES << supply->mixed_runs) / block_bytes, 1), count = 0;
+    uintptr_t first = slab->span.base + offset_bytes;
+    size_t run_bytes = count * acre_class_bytes(size_class);
+    slab->was_looked_at = false;
+    supply->zero = is_zero || heap->depot->zeroes;
+    supply->fresh = false;
+    if (supply->zero && !is_zero) memset((void *)first, 0, run_bytes);
+    heap->used[size_class / 64] |= UINT64_C(1) << size_class % 64;
+    cursor->next = first + acre_class_bytes(size_class);
+    cursor->end = first + run_bytes;
+    return (void *)first;
+}
+
+static uint32_t run_most(const struct acre_supply *supply, unsigned size_class) {
+    return (uint32_t)acre_max((RUN_BYTES << supply->mixed_runs) / acre_class_bytes(size_class), 1);
+}
+
+static bool is_served(const struct acre_heap *heap, unsigned size_class) {
+    return !heap->depot->is_default && size_class < ACRE_SMALL_CLASSES;
+}
+
+void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
+    struct acre_supply *supply = &heap->supply[size_class];
+    if (!is_served(heap, size_class)) return NULL;
+    uint32_t most = run_most(supply, size_class), count = 0;
     if (heap->mixed != NULL) count = acre_mixed_carve(heap->mixed, size_class, most);
     if (count == 0) {
         if (!find_another(heap)) return NULL;
         count = acre_mixed_carve(heap->mixed, size_class, most);
     }
-    struct acre_slab *slab = heap->mixed;
     heap->mixed_blocks += count;
-    size_t run_bytes = count * block_bytes;
-    uintptr_t first = slab->span.base + slab->fresh_bytes - run_bytes;
     supply->mixed_runs += supply->mixed_runs < DOUBLINGS_MOST;
-    slab->was_looked_at = false;
-    supply->zero = slab->zero || heap->depot->zeroes;
-    supply->fresh = false;
-    if (supply->zero && !slab->zero) memset((void *)first, 0, run_bytes);
-    heap->used[size_class / 64] |= UINT64_C(1) << size_class % 64;
-    cursor->next = first + block_bytes;
-    cursor->end = first + run_bytes;
-    return (void *)first;
+    size_t offset_bytes = heap->mixed->fresh_bytes - count * acre_class_bytes(size_class);
+    return hand_out(heap, heap->mixed, size_class, offset_bytes, count, heap->mixed->zero);
+}
+
+void *acre_mixed_take_freed(struct acre_heap *heap, unsigned size_class) {
+    if (!is_served(heap, size_class)) return NULL;
+    uint32_t most = run_most(&heap->supply[size_class], size_class), unit;
+    for (struct acre_node *node = heap->waiting.next; node != &heap->waiting; node = node->next) {
+        struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+        if (!acre_slab_is_mixed(slab)) continue;
+        uint32_t free_blocks = acre_slab_free_now(slab) + acre_slab_collect(slab);
+        uint32_t count = acre_mixed_carve_freed(slab, size_class, most, &unit);
+        arm(slab, free_blocks - count);
+        if (count > 0) return hand_out(heap, slab, size_class, unit * ACRE_ALIGNMENT, count, false);
+    }
+    return NULL;
 }
 
 /* The cursor of a class without a slab of its own. In the child of a fork it may be in the middle of a change. */

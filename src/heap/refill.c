@@ -191,6 +191,7 @@ bool acre_heap_recover(struct acre_heap *heap) {
 }
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
+    if (heap->makes_none) return any_waiting(heap, size_class);
     struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     if (slab != NULL) return slab;
     acre_heap_recover(heap);
@@ -265,7 +266,7 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
         void *block = acre_mixed_take(heap, size_class);
         if (block != NULL) return block;
         if (!find_slab(heap, supply, size_class) && (slab == NULL || !take_back(heap, slab, size_class)))
-            return NULL;
+            return acre_mixed_take_freed(heap, size_class);
     }
     return refill_from(heap, supply->slab);
 }
@@ -332,6 +333,18 @@ void *acre_heap_refill(struct acre_heap *heap, unsigned size_class) {
     return block;
 closed:
     return refill_slowly(heap, size_class);
+}
+
+/* A limit may be reached with most of what is held free, in slabs of other sizes. */
+void *acre_heap_take_larger(struct acre_heap *heap, unsigned size_class, bool *zero) {
+    size_t block_bytes = acre_class_bytes(size_class), alignment = block_bytes & -block_bytes;
+    void *block = NULL;
+    heap->makes_none = true;
+    for (unsigned larger = size_class + 1; block == NULL && larger < ACRE_CLASSES; larger++) {
+        if (acre_class_bytes(larger) % alignment == 0) block = acre_heap_take(heap, larger, zero);
+    }
+    heap->makes_none = false;
+    return block;
 }
 
 /* How many blocks of a current slab are live: neither free nor in the cursor. Never 0 where there is one: free of a

@@ -67,6 +67,37 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     return count;
 }
 
+/* From `unit` on: where the next blocks lie that are free, up to *end; the end of all when there are none. */
+static uint32_t next_free(const struct acre_slab *slab, uint32_t unit, uint32_t *end) {
+    uint32_t fresh_unit = slab->fresh_bytes / ACRE_ALIGNMENT;
+    while (unit < fresh_unit && !acre_slab_is_free(slab, unit)) unit = acre_mixed_next(slab, unit);
+    for (*end = unit; *end < fresh_unit && acre_slab_is_free(slab, *end);) *end = acre_mixed_next(slab, *end);
+    return unit;
+}
+
+/* What lies there becomes one free block, so to say. Its begin stays where it is all the while, since it is the end
+ * of the block before, whose size somebody may want to know. */
+static void join(struct acre_slab *slab, uint32_t unit, uint32_t end) {
+    uint64_t *begins = acre_mixed_begins(slab);
+    for (uint32_t word = (unit + 1) / 64, from = (unit + 1) % 64; word * 64 < end; word++, from = 0)
+        begins[word] &= ~between(from, (uint32_t)acre_min(end - word * 64, 64));
+}
+
+uint32_t acre_mixed_carve_freed(struct acre_slab *slab, unsigned size_class, uint32_t most, uint32_t *unit) {
+    uint32_t units = (uint32_t)(acre_class_bytes(size_class) / ACRE_ALIGNMENT), end;
+    for (uint32_t from = next_free(slab, 0, &end); from < end; from = next_free(slab, end, &end)) {
+        uint32_t first = (uint32_t)acre_align_up(from, units & -units);
+        if (first + units > end) continue;
+        uint32_t count = (uint32_t)acre_min((end - first) / units, most), behind = first + count * units;
+        join(slab, from, end);
+        if (behind < end) acre_mixed_begins(slab)[behind / 64] |= UINT64_C(1) << behind % 64;
+        mark(slab, first, behind, units);
+        *unit = first;
+        return count;
+    }
+    return 0;
+}
+
 void acre_mixed_restart(struct acre_slab *slab) {
     _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
     uint32_t words = acre_slab_words_used(slab);

@@ -4,7 +4,8 @@
  * Such a slab is a small one whose blocks have 16 bytes, so to say. Of a longer block only the first unit has a bit
  * while it is live; the others count as free. So whether a block is live, a second free, frees by others, and how
  * many blocks are live are as in any small slab. Where blocks begin, and so how long they are, stands in a second
- * bitmap behind the slab's record. What is freed is not handed out again until the whole slab is free. */
+ * bitmap behind the slab's record. What is freed is not handed out again until the whole slab is free, or until
+ * there is no memory for another one. */
 #ifndef ACRE_SLAB_MIXED_H
 #define ACRE_SLAB_MIXED_H
 
@@ -36,6 +37,8 @@ ACRE_INLINE bool acre_slab_is_block(const struct acre_slab *slab, uint32_t numbe
 /* Owner: carves blocks of the class, as many as there is room for and not more than `most`; how many. The first is
  * where `fresh` was. */
 uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t most);
+/* The same where blocks were freed, in one place, which begins at *unit. Frees by others were collected. */
+uint32_t acre_mixed_carve_freed(struct acre_slab *slab, unsigned size_class, uint32_t most, uint32_t *unit);
 /* Owner, when nobody has a block of it: nothing was carved. */
 void acre_mixed_restart(struct acre_slab *slab);
 

@@ -2,6 +2,7 @@
 #include "api/arenas.h"
 #include "support/process.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 
@@ -240,6 +241,54 @@ static void source_calls_are_counted(void **state) {
     acre_arena_destroy(arena);
 }
 
+/* What the kernel says, and what went back since. */
+static void resident_memory_is_the_kernels(void **state) {
+    (void)state;
+    acre_arena *arena = create(NULL);
+    char *blocks[100];
+    for (int i = 0; i < 100; i++) {
+        assert_non_null(blocks[i] = acre_arena_malloc(arena, i % 2 == 0 ? 100000 : 3 * MIB));
+        memset(blocks[i], 1, 100000);
+    }
+    struct acre_arena_figures stats = stats_of(arena);
+    assert_true(stats.resident_bytes >= 10 * MIB - MIB / 2 && stats.resident_bytes <= 12 * MIB);
+    assert_true(stats.released_bytes == 0 && stats.library_calls == 0);
+    for (int i = 0; i < 100; i++) free(blocks[i]);
+    acre_arena_release(arena);
+    stats = stats_of(arena);
+    assert_true(stats.resident_bytes < MIB / 2 && stats.released_bytes >= 10 * MIB - MIB / 2);
+    acre_arena_destroy(arena);
+}
+
+static int take_until_null(acre_arena *arena, size_t size_bytes, char **blocks, int most) {
+    int count = 0;
+    errno = 0;
+    while (count < most && (blocks[count] = acre_arena_malloc(arena, size_bytes)) != NULL)
+        memset(blocks[count++], 1, size_bytes);
+    assert_true(count < most && errno == ENOMEM);
+    return count;
+}
+
+/* Slabs of one size, each with free blocks, take all that the arena may have; other sizes find their place in them.
+ */
+static void at_the_limit_other_sizes_do(void **state) {
+    (void)state;
+    static char *blocks[4000], *others[8000];
+    acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = MIB});
+    int count = take_until_null(arena, 512, blocks, 4000), freed = 0;
+    assert_true(count > 1500);
+    for (int i = 0; i < count; i += 2, freed++) free(blocks[i]);
+    int other_count = take_until_null(arena, 100, others, 8000);
+    assert_true(other_count >= freed * (512 / 112) * 9 / 10);
+    for (int i = 0; i < other_count; i++) free(others[i]);
+    char *aligned = acre_arena_aligned_alloc(arena, 128, 384);
+    assert_true(aligned != NULL && (uintptr_t)aligned % 128 == 0);
+    assert_true(acre_arena_malloc(arena, 2000) == NULL && errno == ENOMEM);
+    for (int i = 1; i < count; i += 2) assert_true(blocks[i][0] == 1 && memcmp(blocks[i], blocks[i] + 1, 511) == 0);
+    assert_true(stats_of(arena).held_peak_bytes <= MIB);
+    acre_arena_destroy(arena);
+}
+
 struct census {
     acre_arena *wanted[3];
     unsigned found[3], total, stop_after;
@@ -288,6 +337,8 @@ int arenas_books(void) {
         cmocka_unit_test(books_are_open_to_visitors),
         cmocka_unit_test(visitors_may_release),
         cmocka_unit_test(source_calls_are_counted),
+        cmocka_unit_test(resident_memory_is_the_kernels),
+        cmocka_unit_test(at_the_limit_other_sizes_do),
         cmocka_unit_test(each_visits_every_arena_once),
     };
     return cmocka_run_group_tests_name("books", tests, NULL, NULL);

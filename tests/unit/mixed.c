@@ -8,7 +8,7 @@
 #define BLOCKS_MOST 4096
 
 static struct acre_slab *slab;
-static struct {
+static struct block {
     uint32_t unit, units;
     bool live;
 } block[BLOCKS_MOST];
@@ -91,6 +91,63 @@ static void fills_to_the_end(void **state) {
     }
 }
 
+static void forget_dead(void) {
+    uint32_t live = 0;
+    for (uint32_t number = 0; number < count; number++) {
+        if (block[number].live) block[live++] = block[number];
+    }
+    count = live;
+}
+
+/* Live blocks stay what they are, and none lies on another. */
+static void check_live(void) {
+    static unsigned char taken[ACRE_GRANULE_BYTES / ACRE_ALIGNMENT];
+    memset(taken, 0, sizeof taken);
+    for (uint32_t number = 0; number < count; number++) {
+        uint32_t unit = block[number].unit;
+        assert_true(!acre_slab_is_free(slab, unit) && acre_mixed_begins_at(slab, unit));
+        assert_true(acre_slab_bytes_of(slab, unit) == block[number].units * ACRE_ALIGNMENT);
+        for (uint32_t inside = 0; inside < block[number].units; inside++) {
+            assert_true(taken[unit + inside]++ == 0 && acre_mixed_begin(slab, unit + inside) == unit);
+        }
+    }
+    assert_int_equal(acre_slab_count_free(slab), slab->total - count);
+}
+
+static bool carve_freed(unsigned size_class, uint32_t most) {
+    uint32_t units = (uint32_t)(acre_class_bytes(size_class) / ACRE_ALIGNMENT), unit;
+    uint32_t carved = acre_mixed_carve_freed(slab, size_class, most, &unit);
+    assert_true(carved <= most && (carved == 0 || unit % (units & -units) == 0));
+    for (uint32_t number = 0; number < carved; number++)
+        block[count++] = (struct block){unit + number * units, units, true};
+    return carved > 0;
+}
+
+/* Until nothing fits any more: then even the smallest does not. */
+static void carves_where_blocks_were_freed(void **state) {
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        start();
+        while (slab->end_bytes - slab->fresh_bytes >= 2048) carve(1 + unit_below(ACRE_SMALL_CLASSES - 1), 8);
+        assert_false(round % 3 == 0 && carve_freed(ACRE_SMALL_CLASSES - 1, 1));
+        for (int times = 0; times < 3; times++) {
+            for (uint32_t number = 0; number < count; number++) {
+                if (unit_below(3) != 0) continue;
+                acre_slab_set_free(slab, block[number].unit);
+                block[number].live = false;
+            }
+            forget_dead();
+            for (int tries = 0; tries < 100; tries++)
+                carve_freed(1 + unit_below(ACRE_SMALL_CLASSES - 1), 1 + unit_below(20));
+            check_live();
+        }
+        while (carve_freed(1, 100)) check_live();
+        uint32_t units = 0;
+        for (uint32_t number = 0; number < count; number++) units += block[number].units;
+        assert_int_equal(units, slab->fresh_bytes / ACRE_ALIGNMENT);
+    }
+}
+
 static void begins_anew(void **state) {
     (void)state;
     start();
@@ -107,6 +164,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carves_what_was_asked),
         cmocka_unit_test(fills_to_the_end),
+        cmocka_unit_test(carves_where_blocks_were_freed),
         cmocka_unit_test(begins_anew),
     };
     unit_seed(7);

@@ -62,7 +62,7 @@ class Records:
         for start, size_bytes, offset in self.parts:
             content = self.at(offset, min(size_bytes, 4 << 20))
             for found in re.finditer(re.escape(self.MAGIC), content):
-                if found.start() % 8 == 0 and content[found.start() + 8 : found.start() + 12] == b"\1\0\0\0":
+                if found.start() % 8 == 0 and content[found.start() + 8 : found.start() + 12] == b"\2\0\0\0":
                     return start + found.start()
         raise RuntimeError("no description is there")
 
