@@ -58,15 +58,17 @@ static void *allocate_large(struct acre_heap *heap, size_t size_bytes, size_t al
     return (void *)block;
 }
 
-/* No slab of the class can be had: then whatever is free and long enough will do, in slabs of other sizes or in
- * pages, with the alignment that all blocks of the class have. */
+/* No slab of the class can be had, or is to be: then whatever is free and long enough will do, in pages or in slabs
+ * of other sizes, with the alignment that all blocks of the class have. */
 static ACRE_COLD void *allocate_from_others(struct acre_heap *heap, size_t size_bytes, bool *zero,
                                             size_t *dirty_bytes) {
-    size_t class_bytes = acre_class_bytes(acre_class_of(size_bytes));
-    void *block = acre_heap_take_larger(heap, acre_class_of(size_bytes), zero);
+    unsigned size_class = acre_class_of(size_bytes);
+    size_t class_bytes = acre_class_bytes(size_class), alignment = class_bytes & -class_bytes;
+    void *block = NULL;
+    if (!acre_heap_spares_slabs(heap, size_class)) block = acre_heap_take_larger(heap, size_class, zero);
     *dirty_bytes = *zero ? 0 : size_bytes;
-    if (block != NULL) return block;
-    return allocate_large(heap, acre_max(size_bytes, 1), class_bytes & -class_bytes, dirty_bytes);
+    if (block == NULL) block = allocate_large(heap, acre_max(size_bytes, 1), alignment, dirty_bytes);
+    return block;
 }
 
 static void *allocate_from(struct acre_heap *heap, size_t size_bytes, size_t *dirty_bytes) {

@@ -178,6 +178,14 @@ ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
 /* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap.
  */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
+/* Under a low limit a slab of a medium class is too large a part of it for the first block of its size: such blocks
+ * are better in pages of their own. */
+#define ACRE_SLAB_LIMIT_PART 32u
+ACRE_INLINE bool acre_heap_spares_slabs(const struct acre_heap *heap, unsigned size_class) {
+    size_t slab_bytes = acre_class_granules(size_class) * ACRE_GRANULE_BYTES;
+    return !acre_class_is_small(size_class) &&
+           slab_bytes > heap->depot->pages->supplier->quota.limit_bytes / ACRE_SLAB_LIMIT_PART;
+}
 /* When that gave NULL: a free block of a larger class, no less aligned, where there is one already; or NULL. */
 void *acre_heap_take_larger(struct acre_heap *heap, unsigned size_class, bool *zero);
 /* Blocks that the cursor of a class holds. */

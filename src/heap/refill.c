@@ -191,7 +191,7 @@ bool acre_heap_recover(struct acre_heap *heap) {
 }
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
-    if (heap->makes_none) return any_waiting(heap, size_class);
+    if (heap->makes_none || acre_heap_spares_slabs(heap, size_class)) return any_waiting(heap, size_class);
     struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     if (slab != NULL) return slab;
     acre_heap_recover(heap);
