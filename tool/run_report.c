@@ -75,7 +75,9 @@ static void say_calls(const struct report *report, const struct image_figures *i
     say_counts(report, "system calls", syscall_kinds, image->syscalls, ACRE_COUNT_SYSCALLS);
     fputc('\n', report->stream);
     label(report, "ratio");
-    if (syscalls == 0) {
+    if (calls == 0) {
+        fputs("no call came to acre: the program makes none, or brings a malloc of its own\n", report->stream);
+    } else if (syscalls == 0) {
         fprintf(report->stream, "%s library calls, no system call\n", human_count(calls).text);
     } else if (calls / syscalls >= 10) {
         fprintf(report->stream, "%s library calls per system call\n", human_count(calls / syscalls).text);

@@ -218,6 +218,16 @@ int main(void) { return 5; }
 C
     is "static with acre: runs" "$(status "$acre" run -- ./static-acre)" 5
     has "static with acre: says why it is not counted" "$(cat err)" 'not counted .*statically linked with acre'
+    compile own-malloc -rdynamic <<'C'
+#include <stddef.h>
+static char heap[1 << 20];
+static size_t used;
+void *malloc(size_t size) { return &heap[(used += (size + 31) / 16 * 16) - (size + 15) / 16 * 16]; }
+void free(void *block) { (void)block; }
+int main(void) { return malloc(10) == NULL; }
+C
+    is "a malloc of its own: runs" "$(status "$acre" run -- ./own-malloc)" 0
+    has "a malloc of its own: says so" "$(cat err)" 'no call came to acre: .*a malloc of its own'
     local loader
     loader=$(ldd "$(type -P true)" | awk '$1 ~ /^\/.*ld/ { print $1 }')
     is "the loader as the command" "$(status "$acre" run --json loader.json -- "$loader" "$(type -P true)")" 0
