@@ -349,7 +349,9 @@ static void *resize_pages(void *block, size_t usable_bytes, size_t size_bytes) {
     size_t threshold_bytes = acre_options.huge_threshold_bytes;
     if (span->kind == ACRE_SPAN_HUGE && size_bytes > threshold_bytes / 2)
         return (void *)acre_huge_resize((struct acre_huge *)span, (uintptr_t)block, size_bytes);
-    if (span->kind == ACRE_SPAN_CHUNK && size_bytes > ACRE_MEDIUM_MOST && size_bytes <= threshold_bytes) {
+    /* One that shrinks by less than half stays, though it could be in a slab. */
+    if (span->kind == ACRE_SPAN_CHUNK && size_bytes > acre_min(ACRE_MEDIUM_MOST, usable_bytes / 2) &&
+        size_bytes <= threshold_bytes) {
         struct acre_chunk *chunk = (struct acre_chunk *)span;
         if (!acre_page_heap_resize_large(chunk->heap, chunk, (uintptr_t)block, size_bytes)) return NULL;
         if (acre_arena_of_span(span)->depot.zeroes) clear_behind(block, usable_bytes);

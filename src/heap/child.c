@@ -8,6 +8,8 @@
 
 #include "metadata/map.h"
 
+#include <string.h>
+
 /* All queues are emptied: what hung on them is looked at anyway, but for the heir's own slabs. */
 static void open_queue(struct acre_heap *heap, struct acre_inheritance *left) {
     for (struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next; slab != NULL; slab = next) {
@@ -18,8 +20,14 @@ static void open_queue(struct acre_heap *heap, struct acre_inheritance *left) {
     }
 }
 
+/* A cursor that was being filled may have the beginning of one run and the end of another, with live blocks
+ * between.
+ */
+static void drop_cursors(struct acre_heap *heap) { memset(heap->cursor, 0, sizeof heap->cursor); }
+
 /* What the heap had ready goes back to its slabs, and it has none of them any more. */
 static void empty(struct acre_heap *heap) {
+    if (heap->home->was_inside) drop_cursors(heap);
     acre_mixed_leave(heap);
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
         struct acre_supply *supply = &heap->supply[size_class];
@@ -98,6 +106,7 @@ static void forget_bits_behind_fresh(struct acre_slab *slab) {
     uint32_t fresh_bit = slab->fresh_bytes / slab->unit_bytes, word = fresh_bit / 64;
     if (word < slab->words) slab->live[word] &= (UINT64_C(1) << fresh_bit % 64) - 1;
     for (word++; word < slab->words; word++) slab->live[word] = 0;
+    if (slab->words == 1) slab->pattern = fresh_bit < 64 ? (UINT64_C(1) << fresh_bit) - 1 : ~UINT64_C(0);
 }
 
 static void hand_on_orphans(struct acre_inheritance *left) {

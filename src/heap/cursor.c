@@ -37,7 +37,8 @@ void acre_heap_check_mixed_cursors(struct acre_heap *heap, struct acre_slab *sla
         const struct acre_cursor *cursor = &heap->cursor[size_class];
         if (heap->supply[size_class].slab != NULL || cursor->next - slab->span.base >= slab->end_bytes) continue;
         for (uintptr_t block = cursor->next; block != cursor->end; block += acre_class_bytes(size_class))
-            check_held(slab, (uint32_t)((block - slab->span.base) / ACRE_ALIGNMENT), false);
+            check_held(slab, (uint32_t)((block - slab->span.base) / ACRE_ALIGNMENT),
+                       !heap->supply[size_class].fresh);
     }
 }
 

@@ -185,7 +185,7 @@ void acre_heap_others_left(void) {
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
         if (thread == acre_this_thread) continue;
-        atomic_store(&thread->inside, 0);
+        thread->was_inside = atomic_exchange(&thread->inside, 0) != 0;
         /* A new thread may get the thread pointer of one that is not there, and must not take its record for its
          * own. A record with ours is: this thread may have been about to enter it. */
         uintptr_t pointer = atomic_load(&thread->heap.thread);

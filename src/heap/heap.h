@@ -104,12 +104,16 @@ struct acre_heap {
     struct acre_node waiting;  /* slabs owned and too full to be worth a look */
     size_t kept_bytes;         /* wholly free slabs on the partial lists */
     size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
-    struct acre_slab *_Atomic queue;        /* slabs with remote frees; anybody pushes, the owner takes all */
-    _Atomic uintptr_t thread;               /* its thread pointer, or one of the two below */
-    uint64_t used[2];                       /* classes that have had blocks: a bit each */
-    struct acre_slab *mixed;                /* what classes without a slab are served from (mixed.c), or NULL */
-    uint32_t mixed_slabs;                   /* how many such slabs there are */
-    uint32_t mixed_blocks;                  /* carved from the first of them */
+    struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
+    _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
+    uint64_t used[2];                /* classes that have had blocks: a bit each */
+    struct acre_slab *mixed;         /* what classes without a slab are served from (mixed.c), or NULL */
+    uint32_t mixed_slabs;            /* how many such slabs there are */
+    uint32_t mixed_blocks;           /* carved from the first of them */
+    struct {                         /* a search of what was freed there, in vain */
+        size_t free_blocks;
+        uint32_t size_class; /* 0: none */
+    } vain;
     struct acre_node depot_node, home_node; /* of another arena than the default one */
     bool makes_none;                        /* no new slab, for a moment */
     struct acre_supply supply[ACRE_CLASSES];
@@ -126,6 +130,7 @@ struct acre_thread {
     _Atomic uint32_t inside;   /* the gate: it refills a cursor (gate.h) */
     bool is_counted;           /* among those in use */
     bool was_seen;             /* by the scavenger, while it rests */
+    bool was_inside;           /* when a fork took it away */
     _Atomic uint32_t rests;    /* its thread has ended and left everything as it was (rest.c) */
     _Atomic uint32_t messages; /* slabs that came to its queue since */
     struct acre_node rest_node;

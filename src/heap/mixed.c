@@ -86,15 +86,15 @@ static bool find_another(struct acre_heap *heap) {
 
 /* Blocks of the slab come into the class's cursor, which is empty, but for the first. */
 static void *hand_out(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class, size_t offset_bytes,
-                      uint32_t count, bool is_zero) {
+                      uint32_t count, bool is_fresh) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_cursor *cursor = &heap->cursor[size_class];
     uintptr_t first = slab->span.base + offset_bytes;
     size_t run_bytes = count * acre_class_bytes(size_class);
     slab->was_looked_at = false;
-    supply->zero = is_zero || heap->depot->zeroes;
-    supply->fresh = false;
-    if (supply->zero && !is_zero) memset((void *)first, 0, run_bytes);
+    supply->zero = (is_fresh && slab->zero) || heap->depot->zeroes;
+    supply->fresh = is_fresh;
+    if (supply->zero && !(is_fresh && slab->zero)) memset((void *)first, 0, run_bytes);
     heap->used[size_class / 64] |= UINT64_C(1) << size_class % 64;
     cursor->next = first + acre_class_bytes(size_class);
     cursor->end = first + run_bytes;
@@ -121,20 +121,62 @@ void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
     heap->mixed_blocks += count;
     supply->mixed_runs += supply->mixed_runs < DOUBLINGS_MOST;
     size_t offset_bytes = heap->mixed->fresh_bytes - count * acre_class_bytes(size_class);
-    return hand_out(heap, heap->mixed, size_class, offset_bytes, count, heap->mixed->zero);
+    return hand_out(heap, heap->mixed, size_class, offset_bytes, count, true);
+}
+
+/* Of the heap's mixed slabs that are not in use. */
+static size_t count_waiting_free(const struct acre_heap *heap) {
+    size_t free_blocks = 0;
+    for (struct acre_node *node = heap->waiting.next; node != &heap->waiting; node = node->next) {
+        struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+        if (acre_slab_is_mixed(slab)) free_blocks += acre_slab_free_now(slab) + acre_slab_has_remote(slab);
+    }
+    return free_blocks;
+}
+
+/* A smaller block, or one whose place is less strict, did not fit, and nothing was freed since. */
+static bool is_vain(const struct acre_heap *heap, unsigned size_class) {
+    if (heap->vain.size_class == 0 || heap->vain.size_class > size_class) return false;
+    size_t bytes = acre_class_bytes(size_class), vain_bytes = acre_class_bytes(heap->vain.size_class);
+    return (bytes & -bytes) >= (vain_bytes & -vain_bytes) && count_waiting_free(heap) == heap->vain.free_blocks;
+}
+
+static uint32_t carve_freed(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class, uint32_t *unit) {
+    acre_slab_collect(slab);
+    acre_heap_check_mixed_cursors(heap, slab);
+    uint32_t count =
+        acre_mixed_carve_freed(slab, size_class, run_most(&heap->supply[size_class], size_class), unit);
+    arm(slab, acre_slab_count_free(slab));
+    return count;
+}
+
+static void *take_from(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class) {
+    uint32_t unit, count = carve_freed(heap, slab, size_class, &unit);
+    return count == 0 ? NULL : hand_out(heap, slab, size_class, unit * ACRE_ALIGNMENT, count, false);
+}
+
+/* In the slabs that threads have left, too. */
+static void *find_freed(struct acre_heap *heap, unsigned size_class) {
+    struct acre_slab *slab;
+    void *block = NULL;
+    for (struct acre_node *node = heap->waiting.next; block == NULL && node != &heap->waiting; node = node->next) {
+        slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
+        if (acre_slab_is_mixed(slab)) block = take_from(heap, slab, size_class);
+    }
+    while (block == NULL && (slab = acre_depot_take(heap->depot, ACRE_CLASS_MIXED, acre_heap_owner())) != NULL) {
+        acre_heap_adopted(slab); /* it is the last one now, or is gone since it was empty */
+        if (heap->waiting.prev == &slab->node) block = take_from(heap, slab, size_class);
+    }
+    return block;
 }
 
 void *acre_mixed_take_freed(struct acre_heap *heap, unsigned size_class) {
-    if (!is_served(heap, size_class)) return NULL;
-    uint32_t most = run_most(&heap->supply[size_class], size_class), unit;
-    for (struct acre_node *node = heap->waiting.next; node != &heap->waiting; node = node->next) {
-        struct acre_slab *slab = ACRE_CONTAINER_OF(node, struct acre_slab, node);
-        if (!acre_slab_is_mixed(slab)) continue;
-        uint32_t free_blocks = acre_slab_free_now(slab) + acre_slab_collect(slab);
-        uint32_t count = acre_mixed_carve_freed(slab, size_class, most, &unit);
-        arm(slab, free_blocks - count);
-        if (count > 0) return hand_out(heap, slab, size_class, unit * ACRE_ALIGNMENT, count, false);
-    }
+    if (!is_served(heap, size_class) || heap->makes_none || is_vain(heap, size_class)) return NULL;
+    heap->vain.size_class = 0;
+    void *block = find_freed(heap, size_class);
+    if (block != NULL) return block;
+    heap->vain.size_class = size_class;
+    heap->vain.free_blocks = count_waiting_free(heap);
     return NULL;
 }
 

@@ -289,6 +289,39 @@ static void at_the_limit_other_sizes_do(void **state) {
     acre_arena_destroy(arena);
 }
 
+static void *fill_and_free_most(void *arena) {
+    static char *blocks[20000];
+    int count = take_until_null(arena, 100, blocks, 20000);
+    assert_true(count > 8000);
+    for (int i = 0; i < count; i++) {
+        if (i % 10 != 0) free(blocks[i]);
+    }
+    return NULL;
+}
+
+static void at_the_limit_what_threads_left_is_used(void **state) {
+    (void)state;
+    static char *blocks[20000];
+    pthread_t thread;
+    acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = MIB});
+    pthread_create(&thread, NULL, fill_and_free_most, arena);
+    pthread_join(thread, NULL);
+    assert_true(take_until_null(arena, 120, blocks, 20000) > 5000);
+    acre_arena_destroy(arena);
+}
+
+static void under_a_low_limit_realloc_stays(void **state) {
+    (void)state;
+    acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = MIB});
+    char *block = acre_arena_malloc(arena, 20000);
+    size_t usable_bytes = malloc_usable_size(block);
+    assert_true(usable_bytes >= 20000 && realloc(block, usable_bytes) == block);
+    assert_true(realloc(block, 20000) == block && realloc(block, 12000) == block);
+    char *moved = realloc(block, 500);
+    assert_true(moved != block && malloc_usable_size(moved) < 1000);
+    acre_arena_destroy(arena);
+}
+
 struct census {
     acre_arena *wanted[3];
     unsigned found[3], total, stop_after;
@@ -339,6 +372,8 @@ int arenas_books(void) {
         cmocka_unit_test(source_calls_are_counted),
         cmocka_unit_test(resident_memory_is_the_kernels),
         cmocka_unit_test(at_the_limit_other_sizes_do),
+        cmocka_unit_test(at_the_limit_what_threads_left_is_used),
+        cmocka_unit_test(under_a_low_limit_realloc_stays),
         cmocka_unit_test(each_visits_every_arena_once),
     };
     return cmocka_run_group_tests_name("books", tests, NULL, NULL);

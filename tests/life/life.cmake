@@ -88,6 +88,7 @@ acre_test_of_linked(arenas_fork_storm arenas_fork life ARGS storm --forks 300)
 acre_test_linked(successors life/successors.c)
 acre_test_of_linked(successors_child successors life ARGS child)
 acre_test_of_linked(successors_late successors life ARGS late)
+acre_test_of_linked(successors_torn successors life SOURCES auto ARGS torn)
 acre_test_linked(many_arenas life/many_arenas.c)
 acre_test_of_linked(many_arenas many_arenas life SOURCES auto)
 # An arena's limit, by the kernel's count of pages.

@@ -2,6 +2,7 @@
  *
  *     successors child     in the child of a fork, of a thread that is not there
  *     successors late      of one that allocated in the last round of its destructors
+ *     successors torn      in children of forks that come while a thread takes blocks: none is handed out twice
  */
 #include "support/check.h"
 #include "support/process.h"
@@ -153,6 +154,47 @@ static void check_late(void) {
     acre_arena_destroy(arena);
 }
 
+/* ---- torn */
+
+enum { torn_forks = 1000, torn_blocks = 2500, torn_bytes = 2048 };
+
+static void *take_and_give(void *unused) {
+    static void *taken[torn_blocks];
+    for (;;) {
+        for (int i = 0; i < torn_blocks - 500; i++) CHECK((taken[i] = malloc(torn_bytes)) != NULL);
+        for (int i = 0; i < torn_blocks - 500; i++) free(taken[i]);
+    }
+    return unused;
+}
+
+static int by_address(const void *left, const void *right) {
+    const char *a = *(char *const *)left, *b = *(char *const *)right;
+    return a < b ? -1 : a > b;
+}
+
+static _Noreturn void take_all(void) {
+    alarm(patience_s);
+    for (int i = 0; i < torn_blocks; i++) CHECK((blocks[i] = malloc(torn_bytes)) != NULL);
+    qsort(blocks, torn_blocks, sizeof blocks[0], by_address);
+    for (int i = 1; i < torn_blocks; i++) CHECK(blocks[i] - blocks[i - 1] >= torn_bytes);
+    _exit(0);
+}
+
+static void check_torn(void) {
+    uint64_t random = 1;
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, take_and_give, NULL) == 0);
+    for (int i = 0; i < torn_forks; i++) {
+        usleep((useconds_t)(process_random(&random) % 700));
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) take_all();
+        int status;
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECKF(status == 0, "child %d ended with status %#x", i, (unsigned)status);
+    }
+}
+
 int main(int count, char **arguments) {
     process_expect_malloc();
     CHECK(sem_init(&ready, 0, 0) == 0 && sem_init(&go, 0, 0) == 0);
@@ -160,6 +202,8 @@ int main(int count, char **arguments) {
     CHECK(count == 2);
     if (strcmp(arguments[1], "child") == 0)
         check_child();
+    else if (strcmp(arguments[1], "torn") == 0)
+        check_torn();
     else
         check_late();
     return 0;
