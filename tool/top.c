@@ -193,15 +193,16 @@ static void draw_line(int row, const struct top_line *line, bool chosen) {
 }
 
 struct session {
-    const struct top_arguments *arguments;
     double delay_s;
     pid_t pid, chosen; /* 0: the list; in the list the one that Enter opens */
+    bool has_list;     /* it was in the list, where it goes back to when a process ends */
     struct top_sample before;
     char note[512]; /* the last line */
 };
 
 static void choose(struct session *session, const struct top_screen *screen, int step) {
     pid_t first = 0, last = 0, found = 0;
+    bool is_there = false; /* it may have ended */
     for (size_t i = 0; i < screen->count; i++) {
         pid_t pid = screen->lines[i].kind == TOP_PROCESS ? screen->lines[i].pid : 0;
         if (pid == 0) {
@@ -215,10 +216,11 @@ static void choose(struct session *session, const struct top_screen *screen, int
         }
         first = first == 0 ? pid : first;
         last = pid;
+        is_there |= pid == session->chosen;
     }
     if (found != 0) {
         session->chosen = found;
-    } else if (session->chosen == 0) {
+    } else if (!is_there) {
         session->chosen = first;
     }
 }
@@ -261,7 +263,8 @@ static bool handle(struct session *session, const struct top_screen *screen, int
         }
         break;
     case 'b':
-        session->pid = session->arguments->pid;
+        session->chosen = session->pid != 0 ? session->pid : session->chosen;
+        session->pid = 0;
         break;
     default:
         break;
@@ -281,20 +284,20 @@ static void draw(const struct session *session, const struct top_screen *screen)
 
 /* true: it goes on. */
 static bool look_once(struct session *session, struct top_screen *screen, char reason[512]) {
-    if (session->pid == 0) {
-        top_list(screen, session->delay_s);
-        choose(session, screen, 0);
-        return true;
+    if (session->pid != 0) {
+        if (top_process(screen, session->pid, session->delay_s, &session->before, reason)) {
+            return true;
+        }
+        if (!session->has_list) {
+            return false;
+        }
+        snprintf(session->note, sizeof session->note, "%s", reason);
+        reason[0] = '\0';
+        session->pid = 0;
     }
-    if (top_process(screen, session->pid, session->delay_s, &session->before, reason)) {
-        return true;
-    }
-    if (session->arguments->pid != 0) {
-        return false;
-    }
-    snprintf(session->note, sizeof session->note, "%s", reason);
-    session->pid = 0;
+    session->has_list = true;
     top_list(screen, session->delay_s);
+    choose(session, screen, 0);
     return true;
 }
 
@@ -326,7 +329,7 @@ static void run_session(struct session *session, char reason[512]) {
 }
 
 static int run_on_terminal(const struct top_arguments *arguments) {
-    struct session session = {.arguments = arguments, .delay_s = arguments->delay_s, .pid = arguments->pid};
+    struct session session = {.delay_s = arguments->delay_s, .pid = arguments->pid};
     char reason[512] = "";
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         complain("acre top needs a terminal; --batch 1 prints one look");

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct row {
     pid_t pid;
@@ -48,7 +49,7 @@ static bool read_row(pid_t pid, struct row *row) {
             const uint64_t *bytes = account.bytes;
             *row = (struct row){.pid = pid,
                                 .resident_bytes = account.resident_bytes,
-                                .live_bytes = account.live_bytes,
+                                .live_bytes = bytes[BUCKET_LIVE],
                                 .free_bytes = bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED] + bytes[BUCKET_STOCK] +
                                               bytes[BUCKET_FRESH],
                                 .partly_bytes = bytes[BUCKET_PARTLY]};
@@ -66,7 +67,7 @@ static int by_resident(const void *one, const void *other) {
     return (a->resident_bytes < b->resident_bytes) - (a->resident_bytes > b->resident_bytes);
 }
 
-static size_t read_rows(struct row **rows, size_t *refused) {
+static size_t read_rows(struct row **rows, size_t *refused, pid_t *of_refused) {
     size_t count = 0, room = 0;
     char reason[512];
     DIR *processes = opendir("/proc");
@@ -88,8 +89,8 @@ static size_t read_rows(struct row **rows, size_t *refused) {
         }
         if (read_row(pid, &(*rows)[count])) {
             count++;
-        } else {
-            ++*refused;
+        } else if ((*refused)++ == 0) {
+            *of_refused = pid;
         }
     }
     complain_into(NULL, 0);
@@ -102,16 +103,27 @@ static size_t read_rows(struct row **rows, size_t *refused) {
     return count;
 }
 
+/* In the second line, which is empty otherwise. */
+static void say_what_is_missing(struct top_screen *screen, size_t count, size_t refused, pid_t of_refused) {
+    if (refused > 0) {
+        top_say(screen, TOP_PLAIN, "%zu more cannot be looked at; `acre why %ld' says why%s", refused,
+                (long)of_refused, refused == 1 ? "" : " of one");
+    } else if (count == 0) {
+        top_say(screen, TOP_PLAIN, "none%s: LD_PRELOAD=libacre.so.1 or `acre run --library plain' starts one",
+                geteuid() == 0 ? "" : " of yours");
+    } else {
+        top_say(screen, TOP_PLAIN, "%s", "");
+    }
+}
+
 void top_list(struct top_screen *screen, double delay_s) {
     struct row *rows;
-    size_t refused, count = read_rows(&rows, &refused);
-    char others[64] = "";
-    if (refused > 0) {
-        snprintf(others, sizeof others, ", %zu more cannot be looked at", refused);
-    }
-    top_say(screen, TOP_HEAD, "acre top: %zu process%s on acre%s   %.3g s   q quit  + - delay  Enter open  t trim",
-            count, count == 1 ? "" : "es", others, delay_s);
-    top_say(screen, TOP_PLAIN, "%s", "");
+    size_t refused;
+    pid_t of_refused = 0;
+    size_t count = read_rows(&rows, &refused, &of_refused);
+    top_say(screen, TOP_HEAD, "acre top: %zu process%s on acre   %.3g s   q quit  + - delay  Enter open  t trim",
+            count, count == 1 ? "" : "es", delay_s);
+    say_what_is_missing(screen, count, refused, of_refused);
     top_say(screen, TOP_HEAD, "%8s  %-20s %11s %11s %11s %11s", "PID", "NAME", "RESIDENT", "LIVE", "PARTLY USED",
             "FREE");
     for (size_t i = 0; i < count; i++) {

@@ -117,7 +117,7 @@ static bool show(struct top_screen *screen, struct heap *heap, double delay_s, s
     if (!account_make(&account, heap)) {
         return false;
     }
-    top_say(screen, TOP_HEAD, "acre top: process %ld (%s)   %.3g s   q quit  + - delay  t trim  b back",
+    top_say(screen, TOP_HEAD, "acre top: %ld (%s)   %.3g s   q quit  + - delay  t trim  b back",
             (long)heap->target->pid, heap->target->name, delay_s);
     say_sums(screen, heap, &account);
     say_rates(screen, heap, before);

@@ -5,9 +5,11 @@ import os
 import pty
 import re
 import select
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
@@ -68,7 +70,7 @@ class Terminal:
 def check_one(build):
     process = build.start("decay_ms:600000")
     terminal = Terminal(build.acre, "top", "--delay", "0.2", str(process.pid))
-    terminal.wait_for(r"acre top: process %d" % process.pid)
+    terminal.wait_for(r"acre top: %d \(tool_trim\)" % process.pid)
     terminal.wait_for(r"BLOCK SIZE")
     terminal.wait_for(r"a cell; 1-8 live")
     terminal.wait_for(r"calls/s")
@@ -96,7 +98,7 @@ def check_list(build):
     terminal = Terminal(build.acre, "top", "--delay", "0.2")
     terminal.wait_for(r"%d\s+tool_trim" % process.pid)
     terminal.type("\n")
-    terminal.wait_for(r"process \d+ \(.*back")
+    terminal.wait_for(r"b back")
     terminal.type("b")
     terminal.wait_for(r"on acre")
     terminal.type("q")
@@ -104,11 +106,57 @@ def check_list(build):
     assert end(process) == 0
 
 
+def check_end_in_list(build):
+    """From one process to the list and back; when it ends the list is there again, and q is a good end."""
+    process, other = build.start("decay_ms:600000"), build.start("decay_ms:600000")
+    terminal = Terminal(build.acre, "top", "--delay", "0.2", str(process.pid))
+    terminal.wait_for("BLOCK SIZE")
+    terminal.type("b")
+    terminal.wait_for("on acre")
+    terminal.type("\n")
+    terminal.wait_for("BLOCK SIZE")
+    assert end(process) == 0
+    terminal.wait_for(f"process {process.pid}(?s:.*)PARTLY USED|PARTLY USED(?s:.*)process {process.pid}")
+    terminal.type("\n")  # another one is chosen by now
+    terminal.wait_for("BLOCK SIZE")
+    terminal.type("q")
+    assert terminal.end() == 0
+    assert f"process {process.pid}" not in terminal.shown
+    assert end(other) == 0
+
+
+def size_bytes(text):
+    number, unit = text.split()
+    return float(number) * {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[unit]
+
+
+def check_figures_of_list(build):
+    """What a process holds and never touched is not in memory; a process that only looks like one on acre is told."""
+    size = r"([\d.]+ (?:|.i)B)"
+    with tempfile.TemporaryDirectory() as folder:
+        with open("/proc/self/maps", encoding="ascii") as maps:
+            libc = re.search(r"\S+/libc[.-]\S+", maps.read()).group()
+        library = shutil.copy(libc, os.path.join(folder, "libacre-not"))
+        other = subprocess.Popen(["sleep", "300"], env=dict(os.environ, LD_PRELOAD=library))
+        holder = subprocess.Popen([sys.executable, "-c", "held = bytes(256 << 20); print(flush=True); input()"],
+                                  env=dict(os.environ, LD_PRELOAD=build.library), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        holder.stdout.readline()
+        shown = subprocess.run([build.acre, "top", "--batch", "1"], capture_output=True, text=True, timeout=60,
+                               check=True).stdout
+        row = re.search(rf"^ *{holder.pid}  \S+ +{size} +{size} +{size} +{size}$", shown, re.M)
+        assert row and size_bytes(row[2]) < size_bytes(row[1]) < 128 << 20, shown
+        assert re.search(r"^\d+ more cannot be looked at; `acre why \d+' says why", shown, re.M), shown
+        other.kill()
+        other.wait()
+        holder.communicate("\n")
+
+
 def check_text(build):
     process = build.start("decay_ms:600000")
     one = subprocess.run([build.acre, "top", "--batch", "2", "--delay", "0.1", str(process.pid)], capture_output=True,
                          text=True, timeout=60, check=True)
-    assert one.stderr == "" and one.stdout.count(f"acre top: process {process.pid} (tool_trim)") == 2, one
+    assert one.stderr == "" and one.stdout.count(f"acre top: {process.pid} (tool_trim)") == 2, one
     assert re.search(r"calls/s   brk 0 mmap 0", one.stdout), one.stdout
     several = subprocess.run([build.acre, "top", "--batch", "1"], capture_output=True, text=True, timeout=60, check=True)
     assert re.search(rf"^ *{process.pid}  tool_trim ", several.stdout, re.M), several.stdout
@@ -131,6 +179,8 @@ def main():
     check_text(build)
     check_one(build)
     check_list(build)
+    check_end_in_list(build)
+    check_figures_of_list(build)
     check_refusals(build)
 
 
