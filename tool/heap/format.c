@@ -205,6 +205,16 @@ static bool try_module(struct search *search, const struct mapping *mapping) {
     return found;
 }
 
+/* Whether a core has NT_FILE; qemu's for other processors do not, and leave out what was mapped from files. */
+static bool names_files(const struct target *target) {
+    for (size_t i = 0; i < target->mapping_count; i++) {
+        if (*target->mappings[i].name != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void complain_of(const struct search *search) {
     const struct target *target = search->target;
     char what[128];
@@ -222,6 +232,10 @@ static void complain_of(const struct search *search) {
     } else if (search->any_unread) {
         complain("%s is on acre, but the description of its heap cannot be read%s", what,
                  target->is_core ? ": the core does not hold all of the program's memory" : "");
+    } else if (target->is_core && !names_files(target)) {
+        complain(
+            "the core does not say which files its program had mapped, as cores of the kernel and of gcore do: "
+            "acre's records cannot be found in it");
     } else {
         complain(
             "%s is not on acre: no file mapped into it has acre's note. Start it with LD_PRELOAD=libacre.so.1, "

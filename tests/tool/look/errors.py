@@ -131,6 +131,7 @@ def cores(bench):
         bench.skip("damaged cores", "the kernel writes no cores into the working directory here")
         return
     both(bench, "core of another program", [other_core], 125, "is not on acre")
+    check_nameless(bench, other_core)
     both(bench, "--smaps of another process", ["--smaps", f"/proc/{os.getpid()}/smaps", core], 125,
          "of another process")
     both(bench, "--smaps that is none", ["--smaps", __file__, core], 125, "not a saved /proc/PID/smaps")
@@ -138,6 +139,15 @@ def cores(bench):
     bench.check("--smaps of its own", bench.run("why", "--smaps", bench.file("own.smaps"), core).status == 0)
     check_cut(bench, core)
     check_kind(bench, core)
+
+
+def check_nameless(bench, core):
+    """Without the names of mapped files, as qemu writes cores."""
+    with open(core, "rb") as file:
+        content = file.read()
+    with open(bench.file("cut"), "wb") as file:
+        file.write(content.replace(b"ELIFCORE\0", b"NONECORE\0", 1))
+    both(bench, "core that names no files", [bench.file("cut")], 125, "does not say which files")
 
 
 def check_cut(bench, core):
