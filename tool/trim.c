@@ -12,6 +12,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/futex.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -70,21 +71,18 @@ static bool is_in_page(const struct post *post, int field, size_t bytes) {
 /* Maps the scavenger's page; false after one line on stderr. */
 static bool open_post(struct target *target, struct post *post) {
     const struct heap_format *format = post->format;
-    unsigned char bytes[64] = {0};
-    struct record place = {bytes, sizeof bytes};
+    struct heap_scavenger scavenger = heap_format_scavenger(target, format);
     struct stat status;
     char path[96];
-    target_read(target, format->root[ACRE_ROOT_SCAVENGER], bytes, sizeof bytes);
-    unsigned long thread = record_number(format, place, ACRE_FIELD_SCAVENGER_THREAD_ID);
-    unsigned long descriptor = record_number(format, place, ACRE_FIELD_SCAVENGER_DESCRIPTOR);
-    if (thread == 0) {
+    if (scavenger.thread == 0) {
         complain(
             "process %ld has no scavenger to ask: it has no threads and little that is free, or scavenger:off, or "
             "its Linux is older than 5.9",
             (long)target->pid);
         return false;
     }
-    snprintf(path, sizeof path, "/proc/%ld/task/%lu/fd/%lu", (long)target->pid, thread, descriptor);
+    snprintf(path, sizeof path, "/proc/%ld/task/%" PRIu64 "/fd/%" PRIu64, (long)target->pid, scavenger.thread,
+             scavenger.descriptor);
     int file = open(path, O_RDWR | O_CLOEXEC);
     post->bytes = (size_t)target->page_bytes;
     post->page = MAP_FAILED;

@@ -42,9 +42,23 @@ static const char *note_of(enum bucket bucket) {
     }
 }
 
+/* The title counts all blocks; here stand those in memory. */
+static void say_live(FILE *stream, const struct account *account) {
+    uint64_t there_bytes = account->bytes[BUCKET_LIVE];
+    uint64_t untouched_bytes = account->live_bytes > there_bytes ? account->live_bytes - there_bytes : 0;
+    char note[128];
+    snprintf(note, sizeof note, "%s; %s more are not in memory", note_of(BUCKET_LIVE),
+             human_bytes(untouched_bytes).text);
+    say_bytes(stream, bucket_names[BUCKET_LIVE], there_bytes, account->resident_bytes,
+              untouched_bytes > account->live_bytes / 20 ? note : note_of(BUCKET_LIVE));
+}
+
 static void say_buckets(FILE *stream, const struct account *account) {
+    if (account->live_bytes > 0) {
+        say_live(stream, account);
+    }
     for (int i = 0; i < BUCKETS; i++) {
-        if (account->bytes[i] > 0) {
+        if (i != BUCKET_LIVE && account->bytes[i] > 0) {
             say_bytes(stream, bucket_names[i], account->bytes[i], account->resident_bytes, note_of(i));
         }
     }
@@ -76,6 +90,10 @@ static void say_sum(FILE *stream, const struct why_view *view) {
                  same ? "" : human_bytes(after).text, same ? "" : " after it was read");
     }
     say_bytes(stream, "together", account->resident_bytes, account->resident_bytes, note);
+    if (account->swapped_bytes > 0) {
+        fprintf(stream, "  %-39s %11s          acre's pages, not in the sum\n", "in swap",
+                human_bytes(account->swapped_bytes).text);
+    }
 }
 
 static const char *arena_of(const struct heap *heap, size_t arena, char name[40]) {
@@ -99,8 +117,10 @@ static void say_spans(FILE *stream, const struct why_view *view) {
     if (account->span_count == 0) {
         return;
     }
-    fprintf(stream, "\nWhat keeps the most for the least: %s spans keep %s beside their live blocks\n",
-            human_count(account->pinning_spans).text, human_bytes(account->pinned_by_spans_bytes).text);
+    bool one = account->pinning_spans == 1;
+    fprintf(stream, "\nWhat keeps the most for the least: %s span%s %s beside %s live blocks\n",
+            human_count(account->pinning_spans).text, one ? " keeps" : "s keep",
+            human_bytes(account->pinned_by_spans_bytes).text, one ? "its" : "their");
     fprintf(stream, "  %-18s %12s %8s %11s %11s  %s\n", "address", "block size", "live", "live bytes", "resident",
             "arena");
     for (size_t i = 0; i < account->span_count && i < SPANS_MOST; i++) {
@@ -180,6 +200,39 @@ static void say_arenas(FILE *stream, const struct why_view *view) {
     free(shown);
 }
 
+/* Nobody gives back in the background where there is no scavenger, and acre trim has nobody to ask. */
+static void advise_of_free(const struct why_view *view, uint64_t free_bytes, char advice[512]) {
+    if (heap_format_scavenger(view->heap->target, &view->heap->format).thread != 0) {
+        snprintf(advice, 512,
+                 "%s are free and go back by themselves a little later; acre trim gives them back at once, and a "
+                 "lower decay_ms sooner.",
+                 human_bytes(free_bytes).text);
+    } else {
+        snprintf(advice, 512,
+                 "%s are free; the process has no scavenger, so that they go back only in the course of its later "
+                 "calls of malloc and free, or at once when it calls malloc_trim(0).",
+                 human_bytes(free_bytes).text);
+    }
+}
+
+/* It is the program's, or nothing is the main cause. */
+static void advise_of_program(const struct account *account, char advice[512]) {
+    uint64_t all_bytes = account->resident_bytes, live_bytes = account->bytes[BUCKET_LIVE];
+    char others[64] = "";
+    if (account->other_bytes > all_bytes / 10) {
+        snprintf(others, sizeof others, ", and %.0f %% is not malloc's", percent(account->other_bytes, all_bytes));
+    }
+    if (live_bytes + account->other_bytes > all_bytes / 2) {
+        snprintf(advice, 512,
+                 "The program holds %.0f %% of it%s: less is to be had only from what it keeps, not from the "
+                 "allocator.",
+                 percent(live_bytes, all_bytes), others);
+    } else {
+        snprintf(advice, 512, "No part of it stands out: the program holds %.0f %%, and what could go back is %s.",
+                 percent(live_bytes, all_bytes), human_bytes(account->trim_bytes).text);
+    }
+}
+
 void why_advice(const struct why_view *view, char advice[512]) {
     const struct account *account = view->account;
     const uint64_t *bytes = account->bytes;
@@ -190,26 +243,21 @@ void why_advice(const struct why_view *view, char advice[512]) {
                  "Most of it is not malloc's: the biggest part is %.100s, with %s; look at what maps that.",
                  account->other_count > 0 ? account->others[0].name : "?",
                  human_bytes(account->other_count > 0 ? account->others[0].bytes : 0).text);
-    } else if (bytes[BUCKET_PARTLY] > all_bytes / 4) {
+    } else if (bytes[BUCKET_PARTLY] > all_bytes / 4 && bytes[BUCKET_PARTLY] >= free_bytes) {
         snprintf(
             advice, 512,
             "%s are kept by pages on which few blocks live: blocks that live long lie scattered among those that "
-            "do not; give the long-lived ones an arena of their own (acre_arena_create).",
+            "do not. New blocks of their sizes will fill the places; to give these back, let the long-lived ones "
+            "have an arena of their own (acre_arena_create).",
             human_bytes(bytes[BUCKET_PARTLY]).text);
     } else if (free_bytes > all_bytes / 4) {
-        snprintf(advice, 512,
-                 "%s are free and go back by themselves a little later; acre trim gives them back at once, and a "
-                 "lower decay_ms sooner.",
-                 human_bytes(free_bytes).text);
+        advise_of_free(view, free_bytes, advice);
     } else if (bytes[BUCKET_FRESH] > all_bytes / 4) {
         snprintf(advice, 512,
                  "%s lie behind huge pages and were not handed out yet: thp:never does without huge pages.",
                  human_bytes(bytes[BUCKET_FRESH]).text);
     } else {
-        snprintf(
-            advice, 512,
-            "The program holds %.0f %% of it: less is to be had only from what it keeps, not from the allocator.",
-            percent(bytes[BUCKET_LIVE], all_bytes));
+        advise_of_program(account, advice);
     }
 }
 
@@ -225,10 +273,11 @@ void why_report(FILE *stream, const struct why_view *view) {
     say_spans(stream, view);
     say_classes(stream, account);
     say_arenas(stream, view);
-    fprintf(stream,
-            "\nReleasing all that is free would give back %s, and cost up to %s page faults if it is used again.\n",
-            human_bytes(account->trim_bytes).text,
-            human_count(account->trim_bytes / view->heap->target->page_bytes).text);
+    uint64_t trim_faults = account->trim_bytes / view->heap->target->page_bytes;
+    fprintf(
+        stream,
+        "\nReleasing all that is free would give back %s, and cost up to %s page fault%s if it is used again.\n",
+        human_bytes(account->trim_bytes).text, human_count(trim_faults).text, trim_faults == 1 ? "" : "s");
     if (view->heap->torn > 0) {
         fprintf(stream, "%s records were in the middle of a change and are left out%s.\n",
                 human_count(view->heap->torn).text,

@@ -275,3 +275,11 @@ bool heap_format_find(struct target *target, struct heap_format *format) {
     *format = found;
     return true;
 }
+
+struct heap_scavenger heap_format_scavenger(struct target *target, const struct heap_format *format) {
+    unsigned char bytes[64] = {0};
+    struct record place = {bytes, sizeof bytes};
+    target_read(target, format->root[ACRE_ROOT_SCAVENGER], bytes, sizeof bytes);
+    return (struct heap_scavenger){.thread = record_number(format, place, ACRE_FIELD_SCAVENGER_THREAD_ID),
+                                   .descriptor = record_number(format, place, ACRE_FIELD_SCAVENGER_DESCRIPTOR)};
+}

@@ -20,6 +20,13 @@ struct heap_format {
 /* false after one line on stderr. */
 bool heap_format_find(struct target *target, struct heap_format *format);
 
+/* The thread that gives back in the background, 0 where there is none; and of what it shares, which can be asked.
+ */
+struct heap_scavenger {
+    uint64_t thread, descriptor;
+};
+struct heap_scavenger heap_format_scavenger(struct target *target, const struct heap_format *format);
+
 /* A record as it was read. What lies behind its end reads as zeros. */
 struct record {
     const unsigned char *data;

@@ -3,6 +3,7 @@
 its libraries hold; of a core as of the process."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -211,5 +212,32 @@ def redis(bench):
     check_cores(bench, "redis", program, signal.SIGQUIT)
 
 
+def words(bench):
+    """what the report says besides figures is so"""
+    code = ("import sys, threading, time; untouched = bytes(64 << 20); "
+            "held = [bytes([i % 256]) * 60 for i in range(200000)]; {}; print('ready', flush=True); sys.stdin.read()")
+    python = sys.executable if "/usr/" in sys.executable else "/usr/bin/python3"
+
+    def report(options, step="pass"):
+        environment = bench.environment([bench.library], options, PYTHONMALLOC="malloc")
+        program = look.Program(bench, [python, "-c", code.format(step)], env=environment)
+        program.reach("ready")
+        return bench.run("why", program.pid).out.splitlines()
+
+    lines = report("thp:never")
+    bench.check("what was never touched is told beside what is live in memory",
+                re.search(r"^  live .* blocks that the program holds; 6[34]\.\d MiB more are not in memory$", lines[2]),
+                lines[2])
+    bench.check("and that the program holds it", lines[-1].startswith("The program holds"), lines[-1])
+    thread = "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
+    lines = report("thp:never,decay_ms:600000", f"{thread}; del held")
+    bench.check("much that is free: trim is advised", "acre trim" in lines[-1], lines[-1])
+    lines = report("thp:never,decay_ms:600000,scavenger:off", f"{thread}; del held")
+    bench.check("and is not, where nobody would hear", "no scavenger" in lines[-1] and "acre trim" not in lines[-1],
+                lines[-1])
+    lines = report("thp:never", "held = held[::16]")
+    bench.check("few blocks on many pages: an arena is advised", "acre_arena_create" in lines[-1], lines[-1])
+
+
 if __name__ == "__main__":
-    look.main(__doc__, [fragmented, linked, threads, python, redis])
+    look.main(__doc__, [fragmented, linked, threads, python, redis, words])
