@@ -45,6 +45,10 @@ static bool is_empty_row(const struct cells *cells, size_t first, size_t count) 
     return true;
 }
 
+static bool has_break(const struct map_view *view, const struct segment *segment, uint64_t start, uint64_t end) {
+    return segment->is_break && view->heap->break_now > start && view->heap->break_now <= end;
+}
+
 static void put_row(FILE *stream, const struct map_view *view, const struct segment *segment, size_t at,
                     size_t columns, struct map_style style) {
     const struct cells *cells = view->cells;
@@ -55,8 +59,7 @@ static void put_row(FILE *stream, const struct map_view *view, const struct segm
         put_cell(stream, &cells->cells[segment->first_cell + i], style, &colour);
     }
     fputs(colour != 0 ? "\033[0m" : "", stream);
-    bool has_break = view->heap->break_now > start && view->heap->break_now <= end && segment->is_break;
-    fputs(has_break ? "<- program break\n" : "\n", stream);
+    fputs(has_break(view, segment, start, end) ? "<- program break\n" : "\n", stream);
 }
 
 /* Rows in which nothing is in memory are summed up when they are many. */
@@ -72,8 +75,10 @@ static void put_segment(FILE *stream, const struct map_view *view, const struct 
             empty += count;
         }
         if (empty - at > EMPTY_ROWS_MOST * columns) {
-            fprintf(stream, "%15s  %s without a page in memory\n", "...",
-                    human_bytes((empty - at) * view->cells->cell_bytes).text);
+            uint64_t cell_bytes = view->cells->cell_bytes, start = segment->start + at * cell_bytes;
+            uint64_t bytes = (empty - at) * cell_bytes;
+            fprintf(stream, "%15s  %s without a page in memory%s\n", "...", human_bytes(bytes).text,
+                    has_break(view, segment, start, start + bytes) ? "  <- program break" : "");
             at = empty;
         } else {
             put_row(stream, view, segment, at, columns, style);

@@ -108,9 +108,10 @@ void map_draw_svg(FILE *stream, const struct map_view *view) {
             "role=\"img\">\n"
             "<style>.t{font:11px sans-serif;fill:#333}.h{font:bold 14px sans-serif;fill:#222}"
             ".a{font:9px monospace;fill:#666;text-anchor:end}.b{stroke:#d00;stroke-width:2}.g{fill:#fff}"
-            "@media(prefers-color-scheme:dark){.t{fill:#ccc}.h{fill:#eee}.a{fill:#999}.g{fill:#16181d}}</style>\n"
+            "@media(prefers-color-scheme:dark){.t{fill:#ccc}.h{fill:#eee}.a{fill:#999}.g{fill:#16181d}"
+            "[fill=\"%s\"]{fill:#363b43}}</style>\n"
             "<rect class=\"g\" width=\"100%%\" height=\"100%%\"/>\n<title>acre map: ",
-            width, height, width, height);
+            width, height, width, height, map_kind_colours[CELL_RELEASED]);
     put_text(stream, title);
     fprintf(stream, "</title>\n<text class=\"h\" x=\"12\" y=\"24\">acre map: ");
     put_text(stream, title);

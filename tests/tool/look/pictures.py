@@ -229,5 +229,16 @@ def linked(bench):
     program.end()
 
 
+def summed_up(bench):
+    """many rows in which nothing is in memory, and the program break behind them"""
+    program = look.Program(bench, [os.path.join(bench.build, "examples/guide/holes")],
+                           env=bench.environment((), "thp:never"))
+    program.reach("3750 of 60000 blocks are left")
+    lines = bench.run("map", "--cell", "4k", program.pid).out.splitlines()
+    arrows = [line for line in lines if line.endswith("<- program break")]
+    bench.check("the arrow is there when its row is not", len(arrows) == 1 and "without a page in memory" in arrows[0],
+                lines)
+
+
 if __name__ == "__main__":
-    look.main(__doc__, [preloaded, linked])
+    look.main(__doc__, [preloaded, linked, summed_up])
