@@ -13,8 +13,10 @@
 #define INTERVAL_LEAST_S 0.05
 /* When there are so many, every second one goes, and from then on they come half as often. */
 enum { SAMPLES_MOST = 1200, STRIP_CELLS = 160, MAP_CELLS = 16384 };
-/* A picture of the peak is made anew when it is so much higher. */
+/* A picture of the peak is made anew when it is so much higher, and at once when it is so much: a hundred times at
+ * most while a program becomes ten thousand times as big. */
 #define PEAK_STEP 1.02
+#define PEAK_LEAP 1.1
 
 static double read_s(clockid_t clock) {
     struct timespec now;
@@ -82,12 +84,12 @@ static json_t *strip_json(struct heap *heap) {
     return strip;
 }
 
-static json_t *sample_json(const struct timeline *timeline, struct heap *heap, const struct account *account) {
+static json_t *sample_json(const struct timeline *timeline, struct heap *heap, const struct account *account,
+                           double at_s) {
     const uint64_t *bytes = account->bytes;
     json_t *sample =
-        json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "t", now_s() - timeline->started_s, "resident",
-                  number(account->resident_bytes), "live", number(account->live_bytes), "partly",
-                  number(bytes[BUCKET_PARTLY]), "retained",
+        json_pack("{s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "t", at_s, "resident", number(account->resident_bytes),
+                  "live", number(account->live_bytes), "partly", number(bytes[BUCKET_PARTLY]), "retained",
                   number(bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED] + bytes[BUCKET_STOCK] + bytes[BUCKET_FRESH]),
                   "break", number(heap_break_bytes(heap)), "held", number(heap_held_bytes(heap)));
     if (sample != NULL) {
@@ -109,9 +111,10 @@ static json_t *make_map(struct heap *heap, const struct look_request *request) {
 }
 
 /* As often as the part of the time allows that is theirs. */
-static void keep_pictures(struct timeline *timeline, struct heap *heap, const struct account *account) {
-    double began_s = spent_s();
-    if (now_s() < timeline->next_picture_s) {
+static void keep_pictures(struct timeline *timeline, struct heap *heap, const struct account *account,
+                          double at_s) {
+    double began_s = spent_s(), higher = (double)account->resident_bytes / ((double)timeline->peak_bytes + 1);
+    if (now_s() < timeline->next_picture_s && higher <= PEAK_LEAP) {
         return;
     }
     struct look_request request = {.words = ""};
@@ -120,12 +123,14 @@ static void keep_pictures(struct timeline *timeline, struct heap *heap, const st
     json_decref(timeline->end_why);
     timeline->end_map = make_map(heap, &request);
     timeline->end_why = why_json(&view);
-    if (timeline->peak_map == NULL || (double)account->resident_bytes > (double)timeline->peak_bytes * PEAK_STEP) {
+    timeline->end_s = at_s;
+    if (timeline->peak_map == NULL || higher > PEAK_STEP) {
         json_decref(timeline->peak_map);
         json_decref(timeline->peak_why);
         timeline->peak_map = json_incref(timeline->end_map);
         timeline->peak_why = json_incref(timeline->end_why);
         timeline->peak_bytes = account->resident_bytes;
+        timeline->peak_s = at_s;
     }
     timeline->next_picture_s = now_s() + (spent_s() - began_s) / PICTURES_PART;
 }
@@ -162,12 +167,13 @@ static double take_sample(struct timeline *timeline, struct heap *heap) {
         forget_pictures(timeline);
         timeline->module_start = heap->format.module_start;
     }
-    json_t *sample = sample_json(timeline, heap, &account);
+    double at_s = now_s() - timeline->started_s;
+    json_t *sample = sample_json(timeline, heap, &account, at_s);
     if (sample != NULL) {
         json_array_append_new(timeline->samples, sample);
     }
     double cost_s = spent_s() - began_s;
-    keep_pictures(timeline, heap, &account);
+    keep_pictures(timeline, heap, &account, at_s);
     account_free(&account);
     if (json_array_size(timeline->samples) >= SAMPLES_MOST) {
         thin_out(timeline);
@@ -200,12 +206,13 @@ int timeline_sample(pid_t pid, void *context) {
 }
 
 json_t *timeline_json(struct timeline *timeline) {
-    json_t *object = json_pack("{s:o, s:f, s:f, s:o, s:o, s:o, s:o}", "samples", timeline->samples, "interval_s",
-                               timeline->interval_s, "spent_s", timeline->spent_s, "peak_map",
-                               timeline->peak_map == NULL ? json_null() : timeline->peak_map, "peak_why",
-                               timeline->peak_why == NULL ? json_null() : timeline->peak_why, "end_map",
-                               timeline->end_map == NULL ? json_null() : timeline->end_map, "end_why",
-                               timeline->end_why == NULL ? json_null() : timeline->end_why);
+    json_t *object =
+        json_pack("{s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o}", "samples", timeline->samples, "interval_s",
+                  timeline->interval_s, "spent_s", timeline->spent_s, "peak_s", timeline->peak_s, "end_s",
+                  timeline->end_s, "peak_map", timeline->peak_map == NULL ? json_null() : timeline->peak_map,
+                  "peak_why", timeline->peak_why == NULL ? json_null() : timeline->peak_why, "end_map",
+                  timeline->end_map == NULL ? json_null() : timeline->end_map, "end_why",
+                  timeline->end_why == NULL ? json_null() : timeline->end_why);
     *timeline = (struct timeline){.counts = NULL};
     return object;
 }

@@ -17,6 +17,7 @@ struct timeline {
     uint64_t module_start; /* of acre in the program that was seen last: another one has taken its place by exec */
     json_t *samples;       /* an array; see docs/run-html.md */
     uint64_t peak_bytes;   /* resident, of those samples that have a picture */
+    double peak_s, end_s;  /* when those are of */
     json_t *peak_map, *peak_why; /* NULL: there was no sample */
     json_t *end_map, *end_why;
 };

@@ -45,12 +45,25 @@ def check_pictures(timeline):
     peak, end = timeline["peak_why"], timeline["end_why"]
     assert peak["resident_bytes"] == sum(peak["buckets"].values())
     assert peak["resident_bytes"] >= end["resident_bytes"]
+    samples = timeline["samples"]
+    assert max(sample["resident"] for sample in samples) <= peak["resident_bytes"] * 1.1 + 4096
+    resident = {sample["t"]: sample["resident"] for sample in samples}
+    assert resident[timeline["peak_s"]] == peak["resident_bytes"], (timeline["peak_s"], resident)
+    assert resident[timeline["end_s"]] == end["resident_bytes"], (timeline["end_s"], resident)
     assert peak["kernel_bytes"] is None  # it is not asked
     for name in "peak", "end":
         cells = timeline[name + "_map"]
         live = sum(sum(segment["live_bytes"]) for segment in cells["segments"])
         assert live == timeline[name + "_why"]["live_bytes"], name
         assert len(cells["colours"]["levels"]) == 8
+
+
+def check_short_peaks(folder):
+    """Each higher than all before, and soon over: the picture is of the highest that was seen, or nearly."""
+    code = ("import time\nfor i in range(6):\n"
+            "    much = b'x' * (8 * 2 ** i << 19); time.sleep(0.06); del much; time.sleep(0.06)")
+    for _ in range(4):  # if the picture were made some time later, most of these would have another one
+        check_pictures(run(os.path.join(folder, "peaks.html"), sys.executable, "-c", code)[2]["timeline"])
 
 
 def check_short(folder):
@@ -82,6 +95,7 @@ def check_refusals():
 def main():
     with tempfile.TemporaryDirectory(prefix="acre-html-") as folder:
         check_page(folder)
+        check_short_peaks(folder)
         check_short(folder)
         check_children(folder)
     check_refusals()

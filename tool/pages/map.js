@@ -27,7 +27,7 @@ function acreMap(data, place, legendPlace, about) {
   }
 
   function columns() {
-    return Math.max(16, Math.floor((document.documentElement.clientWidth - 34) / sizes[size]));
+    return Math.max(16, Math.floor((document.documentElement.clientWidth - 36) / sizes[size]));
   }
 
   // The box has room for all rows.

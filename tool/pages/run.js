@@ -25,15 +25,21 @@ function heading() {
 
 /* ---- charts */
 
-const charts = [];
+const charts = [], lines = ["#d9742b", "#2f9a55", "#4aa3df", "#9b7fd4", "#e0524a"];
 
-function chart(place, labels, rows, value, binary) {
+function chart(place, labels, rows, value, axis, binary) {
   if (rows.length === 0) return;
+  labels.slice(1).forEach((name, i) => {
+    const entry = document.createElement("span"), mark = document.createElement("i");
+    mark.style.background = lines[i];
+    entry.append(mark, name);
+    element(place + "-legend").append(entry);
+  });
   const draw = () => new Dygraph(element(place), rows, {
-    labels, colors: ["#d9742b", "#2f9a55", "#4aa3df", "#9b7fd4", "#e0524a"].slice(0, labels.length - 1),
+    labels, colors: lines.slice(0, labels.length - 1),
     strokeWidth: 1.5, legend: "follow", labelsSeparateLines: true, gridLineColor: ink("--line"),
     axisLineColor: ink("--line"), animatedZooms: false, includeZero: true, labelsKMG2: binary,
-    axes: { y: { valueFormatter: value, axisLabelFormatter: value, axisLabelWidth: 76 },
+    axes: { y: { valueFormatter: value, axisLabelFormatter: axis, axisLabelWidth: 76 },
             x: { valueFormatter: seconds => seconds.toFixed(2) + " s", axisLabelFormatter: seconds => Number(seconds.toFixed(3)) + " s" } },
   });
   charts.push(draw);
@@ -88,7 +94,7 @@ function cellColour(letter, colours) {
 function drawStrip() {
   if (samples.length === 0) return;
   const colours = data.timeline.end_map.colours, canvas = strip.canvas;
-  const width = Math.max(300, document.documentElement.clientWidth - 34), ratio = window.devicePixelRatio || 1;
+  const width = Math.max(300, document.documentElement.clientWidth - 36), ratio = window.devicePixelRatio || 1;
   strip.axis = strip.axis || addressAxis();
   strip.width = width;
   canvas.width = width * ratio;
@@ -114,24 +120,33 @@ function drawStrip() {
   });
 }
 
-function tellSample(index) {
+/* What is at a height of the strip: an address, or nothing between two parts. */
+function addressAt(y) {
+  const part = strip.axis.find(part => y <= part.bottom && y > part.bottom - part.height);
+  if (part === undefined) return "";
+  const page = 4096, offset = (part.bottom - y) / part.height * (part.end - part.start);
+  return `; at 0x${(part.start + Math.floor(offset / page) * page).toString(16)}, in ` +
+    (part.isBreak ? "the program break" : "mappings");
+}
+
+function tellSample(index, place) {
   strip.at = Math.min(samples.length - 1, Math.max(0, index));
   const sample = samples[strip.at];
   about.textContent = `${sample.t.toFixed(2)} s: ${bytes(sample.resident)} resident, ${bytes(sample.live)} live, ` +
-    `break ${bytes(sample.break)}, ${bytes(sample.held)} of addresses held`;
+    `break ${bytes(sample.break)}, ${bytes(sample.held)} of addresses held${place}`;
 }
 
 function listenToStrip() {
   strip.canvas.addEventListener("mousemove", event => {
-    const part = (event.clientX - strip.canvas.getBoundingClientRect().left) / strip.width;
+    const box = strip.canvas.getBoundingClientRect(), part = (event.clientX - box.left) / strip.width;
     const t = samples[0].t + part * (samples[samples.length - 1].t - samples[0].t);
     let index = samples.findIndex(sample => sample.t > t);
-    tellSample(index < 0 ? samples.length - 1 : index - 1);
+    tellSample(index < 0 ? samples.length - 1 : index - 1, addressAt(event.clientY - box.top));
   });
   strip.canvas.addEventListener("keydown", event => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step === undefined) return;
-    tellSample(strip.at + step);
+    tellSample(strip.at + step, "");
     event.preventDefault();
   });
 }
@@ -165,7 +180,7 @@ function show(which) {
   if (map !== null) map.close();
   map = acreMap(picture, element("map"), element("legend"), about);
   const rows = Object.entries(why.buckets).filter(([, size]) => size > 0)
-    .map(([name, size]) => [name.replaceAll("_", " ").replace(/^other:/, "not acre's: "), bytes(size),
+    .map(([name, size]) => [name.startsWith("other:") ? name.replace("other:", "not acre's: ") : name.replaceAll("_", " "), bytes(size),
       (100 * size / why.resident_bytes).toFixed(1) + " %"]);
   table(tables, ["resident", "", ""], [...rows, ["together", bytes(why.resident_bytes), ""]]);
   table(tables, ["block size", "spans", "live", "live bytes", "resident"],
@@ -182,12 +197,15 @@ function show(which) {
 
 heading();
 chart("memory", ["seconds", "resident", "live", "break", "addresses held", "retained"],
-  samples.map(sample => [sample.t, sample.resident, sample.live, sample.break, sample.held, sample.retained]), bytes, true);
-chart("calls", ["seconds", "library calls", "system calls"], rates(), count => plain(Math.round(count)), false);
+  samples.map(sample => [sample.t, sample.resident, sample.live, sample.break, sample.held, sample.retained]), bytes, bytes, true);
+chart("calls", ["seconds", "library calls", "system calls"], rates(), count => plain(Math.round(count)),
+  count => count.toLocaleString("en", { notation: "compact" }), false);
 if (samples.length > 0) {
   drawStrip();
   listenToStrip();
+  for (const which of ["peak", "end"]) element("at-" + which).textContent += `, ${data.timeline[which + "_s"].toFixed(2)} s`;
   show("peak");
+  element("strip-legend").append(...Array.from(element("legend").children, entry => entry.cloneNode(true)).slice(0, -1));
   element("at-peak").addEventListener("click", () => show("peak"));
   element("at-end").addEventListener("click", () => show("end"));
   element("larger").addEventListener("click", () => map.resize(1));

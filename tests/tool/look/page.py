@@ -4,6 +4,7 @@ and zoom."""
 
 import json
 import os
+import re
 import sys
 import time
 
@@ -200,5 +201,60 @@ def pages(bench):
         chromium.close()
 
 
+def run_page(bench):
+    """the page of acre run --html"""
+    if browser.program() is None:
+        bench.skip("the page", "no Chromium is installed")
+        return
+    path = bench.file("run.html")
+    bench.run("run", "--report", bench.file("report"), "--html", path, "--", os.path.join(bench.bin, "tool_run_html"))
+    with open(path) as file:
+        text = file.read()
+    data = html_data(text)
+    for sample in data["timeline"]["samples"]:
+        sample["calls"] = int(sample["t"] * 12e6)  # so many a second have long labels
+    data["timeline"]["peak_why"]["buckets"]["other:/lib/x86_64/an_other.so"] = 4096
+    start = text.index(">", text.index('<script id="data"')) + 1
+    with open(path, "w") as file:
+        file.write(text[:start] + json.dumps(data) + text[text.index("</script>", start):])
+    chromium = browser.Browser(bench.work)
+    try:
+        chromium.set_size(1200, 4000)  # no scroll bar
+        page = Page(bench, chromium, path)
+        page.settle()
+        check_run_page(bench, page)
+        if bench.arguments.shots:
+            chromium.screenshot(os.path.join(bench.arguments.shots, "run.png"))
+    finally:
+        chromium.close()
+
+
+def check_run_page(bench, page):
+    legend = page.value("[...document.querySelectorAll('#memory-legend > *')].map(entry => entry.textContent)")
+    bench.equal("run: the lines are named", legend, ["resident", "live", "break", "addresses held", "retained"])
+    strip = page.value("document.getElementById('strip-legend').textContent")
+    bench.check("run: and the colours of addresses over time", "few to full" in strip and "not in memory" in strip, strip)
+    cut = page.value("[...document.querySelectorAll('.dygraph-axis-label')].map(label => [label.textContent, "
+                     "label.scrollWidth - label.clientWidth]).filter(([, more]) => more > 0)")
+    labels = page.value("document.getElementById('calls').textContent")
+    bench.check("run: no label of an axis is cut off", not cut and "10M" in labels, cut, labels)
+    wide = page.value("[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length")
+    bench.equal("run: nothing needs scrolling sideways", wide, 0)
+    bench.check("run: names of files are as they are",
+                "not acre's: /lib/x86_64/an_other.so" in page.value("document.getElementById('tables').innerText"))
+    left, top, height, low, end = page.value(
+        "(() => { const box = strip.canvas.getBoundingClientRect(), part = strip.axis[0];"
+        "return [box.left, box.top, part.bottom, part.start, part.end]; })()")
+    page.browser.move_mouse(left + 300, top + height - 0.5)
+    told = page.value(STATUS)
+    address = int((re.search("; at (0x[0-9a-f]+), in the program break$", told) or ["", "0"])[1], 16)
+    bench.check("run: the pointer on addresses over time says which", low <= address <= low + (end - low) / 50, told,
+                hex(low))
+    bench.check("run: the pictures say when they were made",
+                page.value("document.getElementById('at-peak').textContent").endswith(" s"))
+    errors = [message for message in page.browser.messages if '"level": "warning"' not in message]
+    bench.equal("run: the console says nothing", errors, [])
+
+
 if __name__ == "__main__":
-    look.main(__doc__, [pages], shots="")
+    look.main(__doc__, [pages, run_page], shots="")
