@@ -2,10 +2,13 @@
 #include "why.h"
 
 #include "complain.h"
+#include "terminal.h"
 #include "units.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Rows of a table; what is less is summed up in one more. */
 enum { OTHERS_MOST = 8, SPANS_MOST = 5, CLASSES_MOST = 8, ARENAS_MOST = 8 };
@@ -14,11 +17,56 @@ static double percent(uint64_t part, uint64_t whole) {
     return whole == 0 ? 0 : 100.0 * (double)part / (double)whole;
 }
 
+/* 0: as long as they are, where no terminal would break them. */
+static unsigned line_columns(FILE *stream) {
+    int descriptor = fileno(stream);
+    return descriptor >= 0 && isatty(descriptor) ? terminal_width_columns(descriptor) : 0;
+}
+
+/* Broken between words. */
+static void say_lines(FILE *stream, const char *text) {
+    size_t columns = line_columns(stream), length;
+    while (columns > 0 && (length = strlen(text)) > columns) {
+        size_t at = columns;
+        while (at > 0 && text[at] != ' ') {
+            at--;
+        }
+        if (at == 0) {
+            break;
+        }
+        fprintf(stream, "%.*s\n", (int)at, text);
+        text += at + 1;
+    }
+    fprintf(stream, "%s\n", text);
+}
+
+static void say(FILE *stream, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(FILE *stream, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    say_lines(stream, text);
+}
+
+/* Names of others' files may be long; what is ours fits. */
+enum { NAME_COLUMNS = 39, NAME_LEAST_COLUMNS = 24, ROW_REST_COLUMNS = 55 };
+
+static int name_columns(FILE *stream) {
+    unsigned columns = line_columns(stream);
+    if (columns == 0 || columns >= NAME_COLUMNS + ROW_REST_COLUMNS) {
+        return NAME_COLUMNS;
+    }
+    return columns > NAME_LEAST_COLUMNS + ROW_REST_COLUMNS ? (int)columns - ROW_REST_COLUMNS : NAME_LEAST_COLUMNS;
+}
+
 static void say_bytes(FILE *stream, const char *name, uint64_t bytes, uint64_t whole, const char *note) {
     char text[64];
+    int columns = name_columns(stream);
     printable(text, sizeof text, name);
-    fprintf(stream, "  %-39s %11s %5.1f %%%s%s\n", text, human_bytes(bytes).text, percent(bytes, whole),
-            *note == '\0' ? "" : "  ", note);
+    fprintf(stream, "  %-*.*s %11s %5.1f %%%s%s\n", columns, columns, text, human_bytes(bytes).text,
+            percent(bytes, whole), *note == '\0' ? "" : "  ", note);
 }
 
 static const char *note_of(enum bucket bucket) {
@@ -26,15 +74,15 @@ static const char *note_of(enum bucket bucket) {
     case BUCKET_LIVE:
         return "blocks that the program holds";
     case BUCKET_PARTLY:
-        return "free blocks and rounding beside live ones";
+        return "free beside live blocks";
     case BUCKET_STOCK:
-        return "blocks that threads hold ready";
+        return "held ready by threads";
     case BUCKET_WAITING:
-        return "free, and about to go back";
+        return "free, about to go back";
     case BUCKET_PINNED:
-        return "free, in the break and below live blocks";
+        return "free, below live blocks";
     case BUCKET_FRESH:
-        return "behind huge pages, or left by earlier spans";
+        return "behind huge pages, or left over";
     case BUCKET_METADATA:
         return "acre's own records";
     default:
@@ -47,8 +95,7 @@ static void say_live(FILE *stream, const struct account *account) {
     uint64_t there_bytes = account->bytes[BUCKET_LIVE];
     uint64_t untouched_bytes = account->live_bytes > there_bytes ? account->live_bytes - there_bytes : 0;
     char note[128];
-    snprintf(note, sizeof note, "%s; %s more are not in memory", note_of(BUCKET_LIVE),
-             human_bytes(untouched_bytes).text);
+    snprintf(note, sizeof note, "%s more are not in memory", human_bytes(untouched_bytes).text);
     say_bytes(stream, bucket_names[BUCKET_LIVE], there_bytes, account->resident_bytes,
               untouched_bytes > account->live_bytes / 20 ? note : note_of(BUCKET_LIVE));
 }
@@ -82,16 +129,16 @@ static void say_sum(FILE *stream, const struct why_view *view) {
     const struct account *account = view->account;
     char note[128];
     if (view->heap->target->is_core && view->request->smaps_path == NULL) {
-        snprintf(note, sizeof note, "by acre's books: a core does not say");
+        snprintf(note, sizeof note, "by acre's books, not a kernel's");
     } else {
         uint64_t before = account->kernel_bytes, after = view->kernel_after_bytes;
         bool same = view->request->freeze || view->heap->target->is_core || after == 0 || after == before;
-        snprintf(note, sizeof note, "the kernel says %s%s%s%s", human_bytes(before).text, same ? "" : ", then ",
-                 same ? "" : human_bytes(after).text, same ? "" : " after it was read");
+        snprintf(note, sizeof note, "the kernel: %s%s%s", human_bytes(before).text, same ? "" : ", then ",
+                 same ? "" : human_bytes(after).text);
     }
     say_bytes(stream, "together", account->resident_bytes, account->resident_bytes, note);
     if (account->swapped_bytes > 0) {
-        fprintf(stream, "  %-39s %11s          acre's pages, not in the sum\n", "in swap",
+        fprintf(stream, "  %-*s %11s          acre's pages, not in the sum\n", name_columns(stream), "in swap",
                 human_bytes(account->swapped_bytes).text);
     }
 }
@@ -118,9 +165,10 @@ static void say_spans(FILE *stream, const struct why_view *view) {
         return;
     }
     bool one = account->pinning_spans == 1;
-    fprintf(stream, "\nWhat keeps the most for the least: %s span%s %s beside %s live blocks\n",
-            human_count(account->pinning_spans).text, one ? " keeps" : "s keep",
-            human_bytes(account->pinned_by_spans_bytes).text, one ? "its" : "their");
+    fputc('\n', stream);
+    say(stream, "What keeps the most for the least: %s span%s %s beside %s live blocks",
+        human_count(account->pinning_spans).text, one ? " keeps" : "s keep",
+        human_bytes(account->pinned_by_spans_bytes).text, one ? "its" : "their");
     fprintf(stream, "  %-18s %12s %8s %11s %11s  %s\n", "address", "block size", "live", "live bytes", "resident",
             "arena");
     for (size_t i = 0; i < account->span_count && i < SPANS_MOST; i++) {
@@ -265,25 +313,26 @@ void why_report(FILE *stream, const struct why_view *view) {
     const struct account *account = view->account;
     char title[128], advice[512], line[512];
     look_title(view->request, view->heap->target, title);
-    fprintf(stream, "acre why: %s: %s of anonymous memory resident, %s live in %s blocks\n\n", title,
-            human_bytes(account->resident_bytes).text, human_bytes(account->live_bytes).text,
-            human_count(account->live_blocks).text);
+    say(stream, "acre why: %s: %s of anonymous memory resident, %s live in %s blocks", title,
+        human_bytes(account->resident_bytes).text, human_bytes(account->live_bytes).text,
+        human_count(account->live_blocks).text);
+    fputc('\n', stream);
     say_buckets(stream, account);
     say_sum(stream, view);
     say_spans(stream, view);
     say_classes(stream, account);
     say_arenas(stream, view);
     uint64_t trim_faults = account->trim_bytes / view->heap->target->page_bytes;
-    fprintf(
-        stream,
-        "\nReleasing all that is free would give back %s, and cost up to %s page fault%s if it is used again.\n",
+    fputc('\n', stream);
+    say(stream,
+        "Releasing all that is free would give back %s, and cost up to %s page fault%s if it is used again.",
         human_bytes(account->trim_bytes).text, human_count(trim_faults).text, trim_faults == 1 ? "" : "s");
     if (view->heap->torn > 0) {
-        fprintf(stream, "%s records were in the middle of a change and are left out%s.\n",
-                human_count(view->heap->torn).text,
-                view->request->freeze ? "" : "; --freeze stops the process meanwhile");
+        say(stream, "%s records were in the middle of a change and are left out%s.",
+            human_count(view->heap->torn).text,
+            view->request->freeze ? "" : "; --freeze stops the process meanwhile");
     }
     why_advice(view, advice);
     printable(line, sizeof line, advice);
-    fprintf(stream, "%s\n", line);
+    say_lines(stream, line);
 }
