@@ -17,7 +17,7 @@ static void check_end(void) {
     struct acre_arena_figures stats;
     acre_arena_stats(NULL, &stats);
     /* The scavenger may be giving away what a thread left: for that moment the figures are not exact. */
-    for (int wait_ms = 0; stats.live_blocks != 0 && wait_ms < settle_ms; wait_ms++) {
+    for (int wait_ms = 0; stats.live_blocks + stats.live_bytes != 0 && wait_ms < settle_ms; wait_ms++) {
         usleep(1000);
         acre_arena_stats(NULL, &stats);
     }
