@@ -31,9 +31,9 @@ struct report {
 
 /* ---- in the child */
 
-/* What is charged is what is there: to the default arena, and of all that comes from the sources of the process. What
- * found no record where the break could not come down again either is held by the process alone: a step of it each time
- * (add_extent in span/page_heap_chunks.c). */
+/* What is charged is what is there: to the default arena, and of all that comes from the sources of the process.
+ * What found no record where the break could not come down again either is held by the process alone: a step of it
+ * each time (add_extent in span/page_heap_chunks.c). */
 #define BREAK_LOST_BYTES ((size_t)8 << 20)
 static bool charges_are_right(void) {
     struct acre_figures figures;
