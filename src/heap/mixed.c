@@ -141,11 +141,19 @@ static bool is_vain(const struct acre_heap *heap, unsigned size_class) {
     return (bytes & -bytes) >= (vain_bytes & -vain_bytes) && count_waiting_free(heap) == heap->vain.free_blocks;
 }
 
+/* Others may have freed all that there was. */
 static uint32_t carve_freed(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class, uint32_t *unit) {
+    uint32_t most = run_most(&heap->supply[size_class], size_class), count;
     acre_slab_collect(slab);
     acre_heap_check_mixed_cursors(heap, slab);
-    uint32_t count =
-        acre_mixed_carve_freed(slab, size_class, run_most(&heap->supply[size_class], size_class), unit);
+    if (acre_slab_count_free(slab) == slab->total) {
+        acre_mixed_restart(slab);
+        slab->span.state = ACRE_SLAB_WAITING;
+        count = acre_mixed_carve(slab, size_class, most);
+        *unit = 0;
+    } else {
+        count = acre_mixed_carve_freed(slab, size_class, most, unit);
+    }
     arm(slab, acre_slab_count_free(slab));
     return count;
 }

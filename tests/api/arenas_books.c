@@ -299,6 +299,29 @@ static void *fill_and_free_most(void *arena) {
     return NULL;
 }
 
+static char *handed_over[20000];
+static int handed_over_count;
+
+static void *free_handed_over(void *unused) {
+    for (int i = 0; i < handed_over_count; i++) free(handed_over[i]);
+    return unused;
+}
+
+static void at_the_limit_what_others_freed_is_used(void **state) {
+    (void)state;
+    static char *blocks[20000];
+    pthread_t thread;
+    acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = MIB});
+    handed_over_count = take_until_null(arena, 100, handed_over, 20000);
+    pthread_create(&thread, NULL, free_handed_over, NULL);
+    pthread_join(thread, NULL);
+    int count = take_until_null(arena, 120, blocks, 20000);
+    assert_true(count * 128 > (int)MIB * 9 / 10);
+    for (int i = 0; i < count; i++) free(blocks[i]);
+    assert_int_equal(stats_of(arena).live_blocks, 0);
+    acre_arena_destroy(arena);
+}
+
 static void at_the_limit_what_threads_left_is_used(void **state) {
     (void)state;
     static char *blocks[20000];
@@ -372,6 +395,7 @@ int arenas_books(void) {
         cmocka_unit_test(source_calls_are_counted),
         cmocka_unit_test(resident_memory_is_the_kernels),
         cmocka_unit_test(at_the_limit_other_sizes_do),
+        cmocka_unit_test(at_the_limit_what_others_freed_is_used),
         cmocka_unit_test(at_the_limit_what_threads_left_is_used),
         cmocka_unit_test(under_a_low_limit_realloc_stays),
         cmocka_unit_test(each_visits_every_arena_once),
