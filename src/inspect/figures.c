@@ -178,46 +178,83 @@ void acre_figures_of(struct acre_arena *arena, struct acre_figures *figures) {
     finish(figures);
 }
 
-static size_t resident_bytes(uintptr_t base, size_t size_bytes) {
+static size_t resident_bytes(struct acre_extent extent) {
     size_t step_bytes = (size_t)1024 << acre_page_shift(), sum_bytes = 0;
-    for (size_t at = 0; at < size_bytes; at += step_bytes)
-        sum_bytes += acre_os_resident_bytes((void *)(base + at), acre_min(size_bytes - at, step_bytes));
+    for (size_t at = 0; at < extent.size_bytes; at += step_bytes)
+        sum_bytes +=
+            acre_os_resident_bytes((void *)(extent.base + at), acre_min(extent.size_bytes - at, step_bytes));
     return sum_bytes;
 }
 
-static bool add_resident_huge(struct acre_huge *huge, void *sum_bytes) {
-    *(size_t *)sum_bytes += resident_bytes(huge->span.base, huge->mapped_bytes);
-    return true;
+/* The kernel takes its time over a large heap: it is asked without a lock, for a few extents after the other. What
+ * is unmapped meanwhile is not in memory, it says. */
+#define BATCH_MOST 64u
+struct batch {
+    struct acre_extent extent[BATCH_MOST];
+    unsigned count;
+    size_t passed, before; /* those that were seen in this round; and that came in earlier ones */
+};
+
+static bool add_to_batch(struct batch *batch, uintptr_t base, size_t size_bytes) {
+    if (batch->passed++ < batch->before) return true;
+    batch->extent[batch->count++] = (struct acre_extent){base, size_bytes};
+    return batch->count < BATCH_MOST;
+}
+
+/* Whether there may be more. */
+static bool ask_of_batch(struct batch *batch, size_t *sum_bytes) {
+    bool was_full = batch->count == BATCH_MOST;
+    for (unsigned i = 0; i < batch->count; i++) *sum_bytes += resident_bytes(batch->extent[i]);
+    batch->before += batch->count;
+    batch->count = 0;
+    batch->passed = 0;
+    return was_full;
+}
+
+static bool add_huge_to_batch(struct acre_huge *huge, void *batch) {
+    return add_to_batch(batch, huge->span.base, huge->mapped_bytes);
+}
+
+static size_t resident_of_huge(struct acre_huge_space *space) {
+    struct batch batch = {.count = 0};
+    size_t sum_bytes = 0;
+    do acre_huge_space_each(space, add_huge_to_batch, &batch);
+    while (ask_of_batch(&batch, &sum_bytes));
+    return sum_bytes;
 }
 
 static size_t resident_of_chunks(struct acre_page_heap *pages) {
+    struct batch batch = {.count = 0};
     size_t sum_bytes = 0;
-    acre_lock(&pages->lock);
-    for (struct acre_node *node = pages->chunks.next; node != &pages->chunks; node = node->next) {
-        struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
-        sum_bytes += resident_bytes(chunk->span.base, (size_t)chunk->pages << acre_page_shift());
-    }
-    acre_unlock(&pages->lock);
+    do {
+        bool more = true;
+        acre_lock(&pages->lock);
+        for (struct acre_node *node = pages->chunks.next; more && node != &pages->chunks; node = node->next) {
+            struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, all_node);
+            more = add_to_batch(&batch, chunk->span.base, (size_t)chunk->pages << acre_page_shift());
+        }
+        acre_unlock(&pages->lock);
+    } while (ask_of_batch(&batch, &sum_bytes));
     return sum_bytes;
 }
 
 static size_t resident_of_borrowed(struct acre_depot *depot) {
+    struct batch batch = {.count = 0};
     size_t sum_bytes = 0;
+    _Static_assert(ACRE_BORROWED_MOST <= BATCH_MOST, "one batch has them all");
     acre_lock(&depot->lock);
     for (unsigned place = 0; place < ACRE_BORROWED_MOST; place++) {
         const struct acre_slab *slab = depot->borrowed[place];
-        if (slab == NULL) continue;
-        size_t span_bytes = acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES;
-        sum_bytes += resident_bytes(slab->span.base, span_bytes);
+        if (slab != NULL)
+            add_to_batch(&batch, slab->span.base, acre_class_granules(slab->span.size_class) * ACRE_GRANULE_BYTES);
     }
     acre_unlock(&depot->lock);
+    ask_of_batch(&batch, &sum_bytes);
     return sum_bytes;
 }
 
 size_t acre_figures_resident(struct acre_arena *arena) {
-    size_t sum_bytes = resident_of_chunks(&arena->pages) + resident_of_borrowed(&arena->depot);
-    acre_huge_space_each(&arena->huge, add_resident_huge, &sum_bytes);
-    return sum_bytes;
+    return resident_of_chunks(&arena->pages) + resident_of_borrowed(&arena->depot) + resident_of_huge(&arena->huge);
 }
 
 struct picture {

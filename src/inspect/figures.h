@@ -26,8 +26,8 @@ void acre_figures_collect(struct acre_figures *figures);
 /* Of one arena alone; without metadata, which is everybody's. */
 void acre_figures_of(struct acre_arena *arena, struct acre_figures *figures);
 
-/* How much of what the arena holds is in memory, as the kernel says: it is asked once for each thousand pages.
- * Without the cache of huge blocks, which is nobody's. */
+/* How much of what the arena holds is in memory, as the kernel says, which is asked once for each thousand pages
+ * and with no lock held. Without the cache of huge blocks, which is nobody's. */
 size_t acre_figures_resident(struct acre_arena *arena);
 
 /* Fills cells (0..100: per cent of live bytes; 255: nothing there) with equal parts of the address space of all

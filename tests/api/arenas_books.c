@@ -247,7 +247,7 @@ static void resident_memory_is_the_kernels(void **state) {
     acre_arena *arena = create(NULL);
     char *blocks[100];
     for (int i = 0; i < 100; i++) {
-        assert_non_null(blocks[i] = acre_arena_malloc(arena, i % 2 == 0 ? 100000 : 3 * MIB));
+        assert_non_null(blocks[i] = acre_arena_malloc(arena, i % 4 == 0 ? 100000 : 3 * MIB));
         memset(blocks[i], 1, 100000);
     }
     struct acre_arena_figures stats = stats_of(arena);
