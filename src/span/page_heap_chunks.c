@@ -274,6 +274,7 @@ static void learn_to_keep(struct acre_page_heap *heap) {
 bool acre_chunks_grow(struct acre_page_heap *heap, size_t least_bytes) {
     const size_t no_limit_bytes = (size_t)PTRDIFF_MAX & ~(ACRE_GRANULE_BYTES - 1);
     least_bytes = acre_align_up(least_bytes, ACRE_GRANULE_BYTES);
+    if (least_bytes > ACRE_CHUNK_BYTES) return false; /* no chunk is longer */
     learn_to_keep(heap);
     acre_huge_decay(false); /* before more is taken, what waits too long goes */
     switch (heap->supplier->source) {

@@ -112,7 +112,8 @@ static bool run(const char *plan, struct report *report) {
 }
 
 /* libc keeps a few blocks for itself, those of the stacks of ended threads: fewer where there was no memory for
- * one, and more where the scavenger had stacks of its own. Where they come to lie keeps a chunk more or less. */
+ * one, and more where the scavenger had stacks of its own. Where they come to lie keeps a chunk, each of them, or
+ * none. */
 #define LIBC_BLOCKS 2
 #define LIBC_BYTES 1024
 #define HELD_BYTES ((size_t)4 << 20)
@@ -129,7 +130,7 @@ static bool is_as_usual(const char *plan, const struct report *report) {
                 report->live_bytes <= usual.live_bytes + (scavenger ? LIBC_BYTES : 0);
     size_t refused = report->count[ACRE_OS_MUNMAP].failed;
     bool from_break = options != NULL && strstr(options, "source:brk") != NULL;
-    size_t more_bytes = from_break ? HELD_BREAK_BYTES : HELD_BYTES;
+    size_t more_bytes = from_break ? HELD_BREAK_BYTES : HELD_BYTES * report->live_blocks;
     bool held = report->held_bytes <= usual.held_bytes + more_bytes &&
                 report->mapped_bytes <= usual.mapped_bytes + usual.held_bytes + more_bytes +
                                             refused * MAPPED_BYTES_EACH; /* in place of the break, too */

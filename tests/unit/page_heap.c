@@ -239,9 +239,31 @@ static void break_limit(void **state) {
     assert_int_equal(unit_in_child(fill_break, NULL, text, sizeof text), 0);
 }
 
+/* The longest that there is, and what its place would be too long for. */
+static void run_longest(void *source) {
+    start(*(enum acre_source *)source);
+    for (unsigned tries = 0; tries < 3; tries++) {
+        struct acre_span_place place = acre_page_heap_take_large(&heap, ACRE_CHUNK_BYTES, ACRE_GRANULE_BYTES);
+        UNIT_CHECK(place.base == 0 || place.base % ACRE_GRANULE_BYTES == 0);
+        place = acre_page_heap_take_large(&heap, ACRE_CHUNK_BYTES, 16);
+        UNIT_CHECK(place.base != 0);
+        UNIT_CHECK(is_valid());
+    }
+}
+
+static void longest(void **state) {
+    (void)state;
+    for (enum acre_source source = ACRE_SOURCE_AUTO; source <= ACRE_SOURCE_BRK; source++) {
+        char text[500];
+        int status = unit_in_child(run_longest, &source, text, sizeof text);
+        if (status != 0) fail_msg("%s", text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_steps),
+        cmocka_unit_test(longest),
         cmocka_unit_test(faults),
         cmocka_unit_test(break_limit),
     };
