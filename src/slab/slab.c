@@ -35,7 +35,7 @@ static void set_shape(struct acre_slab *slab, unsigned size_class) {
     slab->stride = (uint8_t)(block_bytes / slab->unit_bytes);
     slab->words = small ? ACRE_SMALL_WORDS : 1;
     slab->pattern = small ? every(slab->stride) : 0;
-    slab->reciprocal = small ? (uint32_t)(((UINT64_C(1) << 32) + block_bytes - 1) / block_bytes) : UINT32_MAX;
+    slab->reciprocal = small ? (uint32_t)(((UINT64_C(1) << 32) + block_bytes - 1) / block_bytes) : 0;
     uint32_t steps = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
     slab->block_reciprocal = ((UINT32_C(1) << ACRE_BLOCK_RECIPROCAL_SHIFT) + steps - 1) / steps;
     slab->end_bytes = (uint32_t)(slab->total * block_bytes);

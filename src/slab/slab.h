@@ -76,10 +76,9 @@ struct acre_slab {
     uint32_t fresh_bytes; /* from base; blocks behind it were never handed out */
     uint32_t end_bytes;   /* of the last block */
     uint32_t unit_bytes;  /* per bit */
-    uint32_t
-        reciprocal; /* of a small block's bytes, for acre_slab_begins_block; of a medium one: says yes to all */
-    uint16_t total; /* blocks */
-    uint8_t stride; /* bits from block to block */
+    uint32_t reciprocal;  /* of a small block's bytes, for acre_slab_number */
+    uint16_t total;       /* blocks */
+    uint8_t stride;       /* bits from block to block */
     uint8_t words;
     bool zero;                 /* fresh blocks read as zeros */
     bool keeps_recent;         /* frees by its owner may go to the owner's recent blocks */
@@ -161,14 +160,9 @@ ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre
 ACRE_INLINE uint8_t acre_slab_run_least_bits(const struct acre_slab *slab) { return (uint8_t)(3 * slab->stride); }
 #define ACRE_NO_RUN_IS_LONG_ENOUGH UINT8_MAX
 
-/* Whether the bit is that of the beginning of a block. With d for the bytes of a block, r = 2^32 / d rounded up and
- * e = r * d - 2^32 < d, the offset q * d + m gives q * e + m * r modulo 2^32. That is less than r only for m = 0,
- * since (q + 1) * e < r for 64 KiB of blocks up to 1 KiB. (Lemire, Kaser, Kurz: Faster remainder by direct
- * computation, 2019.) */
-ACRE_INLINE bool acre_slab_begins_block(const struct acre_slab *slab, uint32_t bit) {
-    return bit * (uint32_t)ACRE_ALIGNMENT * slab->reciprocal < slab->reciprocal;
-}
-/* The number of the block, of a small slab, that the bit lies in: bit / stride. */
+/* The number of the block, of a small slab, that the bit lies in: bit / stride. With d for the bytes of a block,
+ * r = 2^32 / d rounded up and e = r * d - 2^32 < d, the offset q * d + m gives q * 2^32 + q * e + m * r, and q * e
+ * + m * r is less than 2^32 for the few more than 64 KiB that are asked about. */
 ACRE_INLINE uint32_t acre_slab_number(const struct acre_slab *slab, uint32_t bit) {
     return (uint32_t)(bit * ACRE_ALIGNMENT * slab->reciprocal >> 32);
 }

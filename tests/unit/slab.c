@@ -34,7 +34,7 @@ static void create(void **state) {
         assert_ptr_equal(acre_map_find(base + slab->end_bytes - 1), &slab->span);
         assert_true(*acre_slab_owner(slab) == acre_heap_owner());
         for (uint32_t bit = 0; acre_slab_is_small(slab) && bit < ACRE_SMALL_WORDS * 64; bit++)
-            assert_int_equal(acre_slab_begins_block(slab, bit), bit % slab->stride == 0);
+            assert_int_equal(acre_slab_number(slab, bit), bit / slab->stride);
         for (uint32_t offset = 0; offset < slab->end_bytes + 64; offset += 8) {
             uint32_t number = acre_slab_find(slab, base + offset);
             bool begins = offset % block_bytes == 0 && offset < slab->end_bytes;
