@@ -100,14 +100,17 @@ static ACRE_NOINLINE void *allocate_any(size_t size_bytes) {
     return allocate_slowly(size_bytes, &dirty_bytes);
 }
 
-static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
-    struct acre_heap *heap = acre_this_heap;
-    void *block = NULL;
+static ACRE_NOINLINE void *allocate_medium(size_t size_bytes) {
     bool zero;
-    if (ACRE_LIKELY(size_bytes - 1 < ACRE_EXACT_MOST)) /* malloc has seen that the cursor is empty */
-        block = acre_heap_refill(heap, (unsigned)(size_bytes + 15) / 16);
-    else if (size_bytes - 1 < ACRE_MEDIUM_MOST)
-        block = acre_heap_take(heap, acre_class_of(size_bytes), &zero);
+    void *block = acre_medium_take(acre_this_heap, acre_class_of(size_bytes), &zero);
+    return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
+}
+
+static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
+    if (ACRE_UNLIKELY(size_bytes - 1 >= ACRE_EXACT_MOST))
+        return size_bytes - 1 < ACRE_MEDIUM_MOST ? allocate_medium(size_bytes) : allocate_any(size_bytes);
+    /* malloc has seen that the cursor is empty */
+    void *block = acre_heap_refill(acre_this_heap, (unsigned)(size_bytes + 15) / 16);
     return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
 }
 
@@ -201,7 +204,25 @@ static void release_huge(struct acre_huge *huge, void *block) {
         acre_misuse(ACRE_MISUSE_DOUBLE_FREE, "free", (uintptr_t)block, "double free of a huge block");
 }
 
+static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
+    acre_heap_countdown(slab);
+    acre_scavenger_check();
+}
+
+/* Of a medium slab of this thread; false, and nothing is done, when it is no live block. */
+ACRE_INLINE bool release_medium(struct acre_slab *slab, uintptr_t address) {
+    uint32_t number = acre_slab_find(slab, address);
+    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || acre_slab_is_free(slab, number))) return false;
+    acre_slab_set_free(slab, number);
+    atomic_signal_fence(memory_order_release); /* who reads the countdown and then bits finds those it knows of */
+    if (ACRE_UNLIKELY(--slab->countdown == 0)) count_down(slab);
+    return true;
+}
+
+/* What is not freed by a look at the lookaside's first two names of a granule. */
 static ACRE_NOINLINE void release_slowly(uintptr_t address) {
+    struct acre_slab *medium = acre_thread_own_medium(acre_this_thread, address);
+    if (ACRE_LIKELY(medium != NULL) && release_medium(medium, address)) return;
     void *block = (void *)address;
     if (block == NULL) return;
     struct acre_span *span = acre_map_find(address);
@@ -219,11 +240,6 @@ static ACRE_NOINLINE void release_slowly(uintptr_t address) {
     default:
         tell_unknown("free", block);
     }
-    acre_scavenger_check();
-}
-
-static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
-    acre_heap_countdown(slab);
     acre_scavenger_check();
 }
 
@@ -252,7 +268,7 @@ ACRE_INLINE void release(void *block) {
         return;
     }
     struct acre_slab *slab = acre_slab_of_live(live);
-    if (ACRE_UNLIKELY(--slab->span.countdown == 0)) count_down(slab);
+    if (ACRE_UNLIKELY(--slab->countdown == 0)) count_down(slab);
 }
 
 void acre_release_block(void *block) { release(block); }

@@ -21,7 +21,7 @@ void acre_heap_empty_cursor(struct acre_heap *heap, struct acre_slab *slab) {
     /* The last of the slab, never handed out, are fresh again. A thread that a fork took away went on while its
      * pages were copied one after the other, so its slab may know more than its heap. */
     if (whole && cursor->end == end && heap->supply[size_class].fresh && heap->home == acre_this_thread)
-        acre_slab_uncarve(slab, (uint32_t)(cursor->next - base));
+        acre_small_uncarve(slab, (uint32_t)(cursor->next - base));
     *cursor = (struct acre_cursor){0, 0, 0, 0, 0};
 }
 

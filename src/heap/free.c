@@ -43,13 +43,10 @@ void acre_heap_countdown(struct acre_slab *slab) {
     acre_heap_settle(heap, slab, free_blocks);
 }
 
-/* The block's number, or, told, ACRE_NO_BLOCK: none begins there, or none was handed out yet. */
+/* The block's number, or, told, ACRE_NO_BLOCK: none begins there. */
 ACRE_INLINE uint32_t checked_number(struct acre_slab *slab, uintptr_t address) {
     uint32_t number = acre_slab_find(slab, address);
-    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || address - slab->span.base >= ACRE_PEEK(&slab->fresh_bytes))) {
-        acre_slab_tell_no_block("free", slab, address);
-        return ACRE_NO_BLOCK;
-    }
+    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK)) acre_slab_tell_no_block("free", slab, address);
     return number;
 }
 
@@ -67,7 +64,7 @@ static void free_as_owner(struct acre_slab *slab, uintptr_t address) {
     }
     acre_slab_set_free(slab, number);
     atomic_signal_fence(memory_order_release); /* who reads the countdown and then bits finds those it knows of */
-    if (--slab->span.countdown == 0) acre_heap_countdown(slab);
+    if (--slab->countdown == 0) acre_heap_countdown(slab);
 }
 
 static bool adopt_full(struct acre_slab *slab) {
@@ -122,8 +119,7 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
         free_as_owner(slab, address);
         return;
     }
-    /* A thread that only frees needs a heap too: for its outbox, and to adopt. fresh_bytes is the owner's, but it
-     * was set before the block could come to us. */
+    /* A thread that only frees needs a heap too: for its outbox, and to adopt. */
     struct acre_heap *heap = acre_heap_mine();
     uint32_t number = checked_number(slab, address);
     if (number == ACRE_NO_BLOCK) return;

@@ -135,21 +135,28 @@ struct acre_heap *acre_heap_make(void) {
 
 static uintptr_t granule_of(const struct acre_slab *slab) { return slab->span.base >> ACRE_GRANULE_SHIFT; }
 
+static uintptr_t name_of(const struct acre_slab *slab, uintptr_t granule) {
+    if (!acre_slab_is_small(slab)) return ACRE_LOOKASIDE_MEDIUM(granule);
+    return slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
+}
+
 void acre_heap_remember(struct acre_slab *slab) {
     struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
-    uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
-    if (!acre_slab_is_small(slab)) return;
-    lookaside->granule[slot] = slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
-    lookaside->live[slot] = (acre_half *)slab->live;
+    uintptr_t granule = granule_of(slab), end = granule + acre_class_granules(slab->span.size_class);
+    for (; granule < end; granule++) {
+        lookaside->granule[granule % ACRE_LOOKASIDE_SLOTS] = name_of(slab, granule);
+        lookaside->live[granule % ACRE_LOOKASIDE_SLOTS] = (acre_half *)slab->live;
+    }
 }
 
 void acre_heap_forget(struct acre_slab *slab) {
     struct acre_thread *thread = acre_this_thread;
-    uintptr_t granule = granule_of(slab), slot = granule % ACRE_LOOKASIDE_SLOTS;
     acre_recent_expel(&thread->heap, slab);
-    uintptr_t found = thread->lookaside.granule[slot];
-    if (found == granule || found == ACRE_LOOKASIDE_RECENT(granule))
-        thread->lookaside.granule[slot] = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
+    uintptr_t granule = granule_of(slab), end = granule + acre_class_granules(slab->span.size_class);
+    for (; granule < end; granule++) {
+        uintptr_t slot = granule % ACRE_LOOKASIDE_SLOTS, *found = &thread->lookaside.granule[slot];
+        if (*found == name_of(slab, granule)) *found = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
+    }
 }
 
 void acre_heap_destroy(struct acre_slab *slab) {
@@ -212,10 +219,11 @@ static bool lookaside_is_valid(struct acre_thread *home) {
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
         uintptr_t granule = home->lookaside.granule[slot];
         if (granule == (slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0)) continue;
-        struct acre_slab *slab = acre_slab_of_live(home->lookaside.live[slot]);
-        if (slab->keeps_recent) granule = ACRE_LOOKASIDE_RECENT(granule);
-        if (granule % ACRE_LOOKASIDE_SLOTS != slot || granule_of(slab) != granule || !acre_slab_is_small(slab) ||
-            atomic_load(acre_slab_owner(slab)) != owner)
+        const struct acre_slab *slab = acre_slab_of_live(home->lookaside.live[slot]);
+        uintptr_t first = granule_of(slab), number = first;
+        while (number % ACRE_LOOKASIDE_SLOTS != slot) number++;
+        if (number >= first + acre_class_granules(slab->span.size_class) || granule != name_of(slab, number) ||
+            atomic_load(acre_slab_owner((struct acre_slab *)slab)) != owner)
             return false;
     }
     return true;

@@ -69,11 +69,12 @@ struct acre_recent {
 };
 _Static_assert(sizeof(struct acre_recent) == ACRE_ALIGNMENT, "malloc finds that of a rounded size at its bytes");
 
-/* Small slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free
+/* Slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free
  * that an address is aligned and lies in a slab of its own thread, without a look at the map or the owner. A slab
  * leaves it before it leaves its owner. What is not here is looked up in the map, and comes in then. 256 granules
  * side by side are 16 MiB; a slot is a byte of the address, which needs no masking. Of a slab that keeps recent
- * blocks it is the granule's complement, so that the same comparison tells free, too, where blocks go. */
+ * blocks it is the granule's complement, so that the same comparison tells free, too, where blocks go. Each granule
+ * of a medium slab is there with a bit that no granule's number has: free comes to it in a third place. */
 #define ACRE_LOOKASIDE_SLOTS ((size_t)256)
 #define ACRE_LOOKASIDE_EMPTY                                                                                       \
     1 /* in slot 0; in the others 0: no granule 0 is a slab's, but free(NULL) asks for it */
@@ -87,6 +88,7 @@ struct acre_lookaside {
     acre_half *live[ACRE_LOOKASIDE_SLOTS]; /* bits of the slab */
 };
 #define ACRE_LOOKASIDE_RECENT(granule) (~(granule))
+#define ACRE_LOOKASIDE_MEDIUM(granule) ((granule) | (uintptr_t)1 << 56)
 
 /* Turned right by four, an address has its granule's number on top of its block's, and above that what makes the
  * number nobody's: the low bits of an address that is not aligned, the high ones of one that is not canonical. */
@@ -104,18 +106,19 @@ struct acre_heap {
     struct acre_node waiting;  /* slabs owned and too full to be worth a look */
     size_t kept_bytes;         /* wholly free slabs on the partial lists */
     size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
-    struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
-    _Atomic uintptr_t thread;        /* its thread pointer, or one of the two below */
-    uint64_t used[2];                /* classes that have had blocks: a bit each */
-    struct acre_slab *mixed;         /* what classes without a slab are served from (mixed.c), or NULL */
-    uint32_t mixed_slabs;            /* how many such slabs there are */
-    uint32_t mixed_blocks;           /* carved from the first of them */
-    struct {                         /* a search of what was freed there, in vain */
+    uint64_t used[2];          /* classes that have had blocks: a bit each */
+    struct acre_slab *mixed;   /* what classes without a slab are served from (mixed.c), or NULL */
+    uint32_t mixed_slabs;      /* how many such slabs there are */
+    uint32_t mixed_blocks;     /* carved from the first of them */
+    struct {                   /* a search of what was freed there, in vain */
         size_t free_blocks;
         uint32_t size_class; /* 0: none */
     } vain;
     struct acre_node depot_node, home_node; /* of another arena than the default one */
     bool makes_none;                        /* no new slab, for a moment */
+    /* In a cache line of their own, since others write there. */
+    _Alignas(64) struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
+    _Atomic uintptr_t thread;                     /* its thread pointer, or one of the two below */
     struct acre_supply supply[ACRE_CLASSES];
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
 };
@@ -151,6 +154,13 @@ ACRE_INLINE struct acre_slab *acre_thread_own_slab(struct acre_thread *thread, u
     return own ? acre_slab_of_live(thread->lookaside.live[slot]) : NULL;
 }
 
+/* The thread's own medium slab that it lies in, or NULL. */
+ACRE_INLINE struct acre_slab *acre_thread_own_medium(struct acre_thread *thread, uintptr_t address) {
+    uintptr_t granule = acre_turned_granule(acre_turned(address)), slot = granule % ACRE_LOOKASIDE_SLOTS;
+    if (thread->lookaside.granule[slot] != ACRE_LOOKASIDE_MEDIUM(granule)) return NULL;
+    return acre_slab_of_live(thread->lookaside.live[slot]);
+}
+
 #define ACRE_HEAP_UNUSED ((uintptr_t)0)
 #define ACRE_HEAP_LEAVING ((uintptr_t)1) /* its thread has ended, or is giving everything away */
 
@@ -180,9 +190,14 @@ ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
     return acre_heap_is_made() ? &acre_this_thread->heap : acre_heap_make();
 }
 
-/* A block of the class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no heap.
- */
+/* A block of the small class, by way of new ones in the cursor, which is empty; NULL when there is no memory, or no
+ * heap. */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
+/* refill.c, inside the gate: a slab becomes the one that the class's blocks come from, and has some; false: there
+ * is none to be had. */
+bool acre_heap_find_slab(struct acre_heap *heap, unsigned size_class);
+/* medium.c: a block of the medium class; *zero: it reads as zeros. NULL when there is no memory, or no heap. */
+void *acre_medium_take(struct acre_heap *heap, unsigned size_class, bool *zero);
 /* Under a low limit a slab of a medium class is too large a part of it for the first block of its size: such blocks
  * are better in pages of their own. */
 #define ACRE_SLAB_LIMIT_PART 32u
@@ -225,6 +240,7 @@ ACRE_INLINE void *acre_heap_take_ready(struct acre_heap *heap, size_t block_byte
 }
 /* A block from the cursor, a recent one, or one by refill. *zero: it reads as zeros. */
 ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
+    if (!acre_class_is_small(size_class)) return acre_medium_take(heap, size_class, zero);
     struct acre_cursor *cursor = &heap->cursor[size_class];
     uintptr_t next = cursor->next;
     void *block;
@@ -236,7 +252,7 @@ ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bo
         return acre_recent_take(&heap->recent[size_class]);
     } else if (cursor->top != cursor->bottom) {
         uint32_t bit = heap->ready[size_class][--cursor->top];
-        block = acre_not_null(cursor->base + bit * acre_class_unit_bytes(size_class));
+        block = acre_not_null(cursor->base + bit * ACRE_ALIGNMENT);
     } else {
         block = acre_heap_refill(heap, size_class);
     }
@@ -263,7 +279,7 @@ void acre_heap_leave_others(struct acre_thread *thread);
 /* The owner's free brought the countdown to 0. */
 void acre_heap_countdown(struct acre_slab *slab);
 
-/* A small slab that the calling thread owns comes into its lookaside; any slab leaves it. */
+/* A slab that the calling thread owns comes into its lookaside, or leaves it. */
 void acre_heap_remember(struct acre_slab *slab);
 void acre_heap_forget(struct acre_slab *slab);
 /* Gives away a slab without a live block: to the page heap. One with free blocks: to the depot. */

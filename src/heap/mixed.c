@@ -47,7 +47,7 @@ void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t 
 static uint32_t count_free(const struct acre_heap *heap, struct acre_slab *slab) {
     bool had_remote = atomic_load_explicit(&slab->remote, memory_order_relaxed) != NULL ||
                       atomic_load_explicit(&slab->remote_list, memory_order_relaxed) != 0;
-    if (!had_remote && slab->span.countdown == slab->armed) return slab->total - heap->mixed_blocks;
+    if (!had_remote && slab->countdown == slab->armed) return slab->total - heap->mixed_blocks;
     acre_slab_collect(slab);
     return acre_slab_count_free(slab);
 }

@@ -130,11 +130,12 @@ static void clear(struct acre_heap *heap) {
  * lookaside, and comes in again. */
 static void forget_slabs(struct acre_lookaside *lookaside, const struct acre_depot *depot) {
     for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
-        uintptr_t granule = ACRE_PEEK(&lookaside->granule[slot]);
+        uintptr_t granule = ACRE_PEEK(&lookaside->granule[slot]) & ~ACRE_LOOKASIDE_MEDIUM(0);
         if (granule % ACRE_LOOKASIDE_SLOTS != slot)
             continue; /* empty, or one of the default arena's with recents */
         struct acre_span *span = acre_map_find(granule << ACRE_GRANULE_SHIFT);
-        if (span->kind == ACRE_SPAN_SMALL && ((struct acre_slab *)span)->depot == depot)
+        bool is_slab = span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM;
+        if (is_slab && ((struct acre_slab *)span)->depot == depot)
             ACRE_POKE(&lookaside->granule[slot], slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0);
     }
 }

@@ -73,7 +73,7 @@ uint32_t acre_recent_expel(struct acre_heap *heap, struct acre_slab *slab) {
     }
     recent->top = to;
     atomic_signal_fence(memory_order_release); /* what the countdown knows of is on the stack no more */
-    slab->span.countdown -= (int32_t)count;
+    slab->countdown -= (int32_t)count;
     return count;
 }
 

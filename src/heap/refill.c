@@ -40,7 +40,7 @@ static void *take_fresh(struct acre_cursor *cursor, struct acre_supply *supply, 
  * second is taken without asking whether there is one, which no processor could guess; a third is rare where runs
  * are short. */
 ACRE_INLINE uint64_t take_word(struct acre_slab *slab, uint32_t at, uint16_t *ready, uint32_t *bottom) {
-    uint64_t word = acre_slab_free_bits(slab, at), all = word;
+    uint64_t word = acre_small_free_bits(slab, at), all = word;
     uint32_t first_bit = at * 64, place = *bottom - 1;
     ready[place] = (uint16_t)(first_bit + acre_lowest_bit(word));
     word &= word - 1;
@@ -59,7 +59,7 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     unsigned size_class = slab->span.size_class;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     struct acre_supply *supply = &heap->supply[size_class];
-    uint64_t words = supply->exact ? supply->words : supply->words & acre_slab_words_with_free(slab), left;
+    uint64_t words = supply->exact ? supply->words : supply->words & acre_small_words_with_free(slab), left;
     uint16_t *ready = heap->ready[size_class];
     uint32_t bottom = ACRE_READY_MOST, at;
     do {
@@ -73,23 +73,23 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     cursor->base = slab->span.base;
     cursor->bottom = bottom;
     cursor->top = ACRE_READY_MOST - 1;
-    return (void *)(slab->span.base + (uintptr_t)ready[ACRE_READY_MOST - 1] * slab->unit_bytes);
+    return (void *)(slab->span.base + ready[ACRE_READY_MOST - 1] * ACRE_ALIGNMENT);
 }
 
 /* Takes the first run of word `at`, the first of the supply's, whose free blocks have the bits `word`; or nothing:
  * NULL, when its last block's bit would not be least_bits behind its first one's. */
 ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab,
                            uint32_t at, uint64_t word, uint32_t least_bits) {
-    uint32_t lowest = acre_lowest_bit(word), unit_bytes = slab->unit_bytes;
+    uint32_t lowest = acre_lowest_bit(word);
     uint64_t shifted = word >> lowest, missing = shifted ^ slab->pattern;
     uint64_t run = shifted & (missing ^ (missing - 1)); /* up to the first block that is missing */
     uint32_t last_bit = acre_log2_floor(run);
     if (last_bit < least_bits) return NULL;
     slab->live[at] |= run << lowest;
     if (word == run << lowest) supply->words &= supply->words - 1;
-    uintptr_t first = slab->span.base + (at * 64 + lowest) * unit_bytes;
-    cursor->next = first + slab->stride * unit_bytes;
-    cursor->end = cursor->next + last_bit * unit_bytes;
+    uintptr_t first = slab->span.base + (at * 64 + lowest) * ACRE_ALIGNMENT;
+    cursor->next = first + slab->stride * ACRE_ALIGNMENT;
+    cursor->end = cursor->next + last_bit * ACRE_ALIGNMENT;
     return acre_not_null(first);
 }
 
@@ -97,7 +97,7 @@ ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *suppl
 static void *take_long_run(struct acre_heap *heap, struct acre_slab *slab) {
     struct acre_supply *supply = &heap->supply[slab->span.size_class];
     uint32_t at = acre_lowest_bit(supply->words);
-    return take_run(&heap->cursor[slab->span.size_class], supply, slab, at, acre_slab_free_bits(slab, at),
+    return take_run(&heap->cursor[slab->span.size_class], supply, slab, at, acre_small_free_bits(slab, at),
                     acre_slab_run_least_bits(slab));
 }
 
@@ -137,7 +137,7 @@ static void *take_and_note(struct acre_heap *heap, struct acre_slab *slab) {
 
 /* A pass over the slab's bitmap, from its beginning. */
 ACRE_INLINE void begin_pass(struct acre_supply *supply, struct acre_slab *slab) {
-    slab->armed = slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    slab->armed = slab->countdown = ACRE_COUNTDOWN_FAR;
     supply->words = supply->carved;
     supply->exact = supply->fresh = supply->zero = false;
 }
@@ -146,7 +146,7 @@ ACRE_INLINE void begin_pass(struct acre_supply *supply, struct acre_slab *slab) 
  * has taken again is counted too. */
 static bool is_worth_another_pass(struct acre_supply *supply, struct acre_slab *slab) {
     supply->collected += acre_slab_collect(slab);
-    uint32_t freed = (uint32_t)(slab->armed - slab->span.countdown) + supply->collected;
+    uint32_t freed = (uint32_t)(slab->armed - slab->countdown) + supply->collected;
     if (slab->armed != ACRE_COUNTDOWN_FAR) freed = acre_slab_count_free(slab); /* a watch began in the middle */
     if (freed < acre_slab_worth(slab)) return false;
     supply->collected = 0;
@@ -200,7 +200,8 @@ static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
     return slab != NULL ? slab : any_waiting(heap, size_class);
 }
 
-static bool find_slab(struct acre_heap *heap, struct acre_supply *supply, unsigned size_class) {
+bool acre_heap_find_slab(struct acre_heap *heap, unsigned size_class) {
+    struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = take_partial(heap, supply);
     if (slab == NULL && atomic_load_explicit(&heap->queue, memory_order_relaxed) != NULL) {
         acre_remote_drain(heap);
@@ -254,10 +255,7 @@ static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
 static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
-    if (slab != NULL && slab->words == 1 && acre_slab_free_bits(slab, 0) != 0) {
-        supply->words = 1; /* a medium slab's one word, which its frees went to meanwhile */
-        supply->fresh = supply->zero = false;
-    } else if (slab != NULL && !is_worth_another_pass(supply, slab)) {
+    if (slab != NULL && !is_worth_another_pass(supply, slab)) {
         if (slab->fresh_bytes < slab->end_bytes) return take_fresh(&heap->cursor[size_class], supply, slab);
         supply->slab = NULL;
         acre_heap_disown(slab);
@@ -265,10 +263,16 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     if (supply->slab == NULL) {
         void *block = acre_mixed_take(heap, size_class);
         if (block != NULL) return block;
-        if (!find_slab(heap, supply, size_class) && (slab == NULL || !take_back(heap, slab, size_class)))
+        if (!acre_heap_find_slab(heap, size_class) && (slab == NULL || !take_back(heap, slab, size_class)))
             return acre_mixed_take_freed(heap, size_class);
     }
     return refill_from(heap, supply->slab);
+}
+
+/* Those of the words from the first on that has free blocks. */
+static ACRE_NOINLINE uint64_t skip_full(const struct acre_slab *slab, uint64_t words) {
+    while (words != 0 && acre_small_free_bits(slab, acre_lowest_bit(words)) == 0) words &= words - 1;
+    return words;
 }
 
 /* From the current slab, inside the gate: a run, or through *left what is left of the pass, which may be nothing.
@@ -277,11 +281,11 @@ ACRE_INLINE void *refill_from_run(struct acre_heap *heap, unsigned size_class, s
                                   uint64_t *left) {
     struct acre_supply *supply = &heap->supply[size_class];
     slab->was_looked_at = false;
-    if (slab->armed - slab->span.countdown >= RESTART_FREES) begin_pass(supply, slab);
-    uint64_t words = supply->words, bits = 0;
-    for (; words != 0; words &= words - 1) {
-        bits = acre_slab_free_bits(slab, acre_lowest_bit(words));
-        if (bits != 0) break;
+    if (slab->armed - slab->countdown >= RESTART_FREES) begin_pass(supply, slab);
+    uint64_t words = supply->words, bits = words == 0 ? 0 : acre_small_free_bits(slab, acre_lowest_bit(words));
+    if (ACRE_UNLIKELY(bits == 0)) {
+        words = skip_full(slab, words);
+        bits = words == 0 ? 0 : acre_small_free_bits(slab, acre_lowest_bit(words));
     }
     supply->words = *left = words;
     if (words == 0) return NULL;
@@ -376,7 +380,7 @@ void acre_heap_watch_current(struct acre_heap *heap, struct acre_slab *slab, boo
         return;
     }
     slab->span.flags = is_new_watch ? WATCHES_MOST : (uint8_t)(slab->span.flags - (slab->span.flags > 0));
-    slab->armed = slab->span.countdown = slab->span.flags > 0 ? (int32_t)live : ACRE_COUNTDOWN_FAR;
+    slab->armed = slab->countdown = slab->span.flags > 0 ? (int32_t)live : ACRE_COUNTDOWN_FAR;
     if (slab->span.flags == 0) acre_recent_admit(heap, slab);
 }
 

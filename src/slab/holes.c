@@ -32,7 +32,7 @@ static struct known read_known(const struct acre_slab *slab) {
     known.is_current = ACRE_PEEK(&slab->span.state) == ACRE_SLAB_CURRENT;
     known.free_at_arm = ACRE_PEEK(&slab->free_at_arm);
     known.armed = ACRE_PEEK(&slab->armed);
-    known.countdown = ACRE_PEEK(&slab->span.countdown);
+    known.countdown = ACRE_PEEK(&slab->countdown);
     return known;
 }
 

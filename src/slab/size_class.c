@@ -8,8 +8,3 @@
 const uint32_t acre_class_table[ACRE_CLASSES] = {
     0,         STEPS(1),  STEPS(9),      STEPS(17),     STEPS(25),     STEPS(33),      STEPS(41),
     STEPS(49), STEPS(57), DOUBLING(128), DOUBLING(256), DOUBLING(512), DOUBLING(1024), DOUBLING(2048)};
-
-uint32_t acre_class_granules(unsigned size_class) {
-    size_t bytes = acre_class_bytes(size_class);
-    return bytes <= ((size_t)8 << 10) ? 1 : bytes <= ((size_t)16 << 10) ? 2 : 4;
-}

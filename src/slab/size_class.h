@@ -27,14 +27,16 @@ ACRE_INLINE unsigned acre_class_of(size_t size_bytes) {
 extern const uint32_t acre_class_table[ACRE_CLASSES];
 ACRE_INLINE size_t acre_class_bytes(unsigned size_class) { return acre_class_table[size_class]; }
 
-ACRE_INLINE bool acre_class_is_small(unsigned size_class) {
-    return size_class < ACRE_SMALL_CLASSES;
-}
+ACRE_INLINE bool acre_class_is_small(unsigned size_class) { return size_class < ACRE_SMALL_CLASSES; }
 /* What a bit of a slab's bitmap stands for. */
 ACRE_INLINE size_t acre_class_unit_bytes(unsigned size_class) {
     return acre_class_is_small(size_class) ? ACRE_ALIGNMENT : acre_class_bytes(size_class);
 }
-uint32_t acre_class_granules(unsigned size_class); /* of its slabs */
+/* Of its slabs. */
+ACRE_INLINE uint32_t acre_class_granules(unsigned size_class) {
+    size_t bytes = acre_class_bytes(size_class);
+    return bytes <= ((size_t)8 << 10) ? 1 : bytes <= ((size_t)16 << 10) ? 2 : 4;
+}
 
 /* What to ask for instead of size_bytes, so that every block of the class has the alignment (a power of two, at
  * most a granule). Blocks lie at multiples of their size, slabs at a granule. Between two powers of two the sizes

@@ -52,7 +52,7 @@ static void clear(struct acre_slab *slab, struct acre_heap *heap) {
     acre_slab_holes(slab)->released = 0;
     slab->run_least_bits = acre_slab_run_least_bits(slab);
     slab->asked = NULL;
-    slab->span.countdown = ACRE_COUNTDOWN_FAR;
+    slab->countdown = ACRE_COUNTDOWN_FAR;
     slab->span.flags = 0;
     bool near = acre_slab_remote_words(slab) <= ACRE_REMOTE_NEAR;
     for (unsigned word = 0; word < ACRE_REMOTE_NEAR; word++)
@@ -187,16 +187,15 @@ uint32_t acre_slab_count_free(const struct acre_slab *slab) {
 
 /* Where blocks begin goes from word to word by 64 bits modulo the stride; instructions that no processor has to
  * guess the outcome of. */
-uint64_t acre_slab_words_with_free(const struct acre_slab *slab) {
+uint64_t acre_small_words_with_free(const struct acre_slab *slab) {
     uint64_t carved = acre_slab_words_carved(slab), with_free = 0;
     uint32_t stride = slab->stride, step = 64 % stride, shift = 0, words = acre_count_bits(carved);
-    if (slab->words == 1) return slab->pattern != slab->live[0];
     for (uint32_t word = 0; word < words; word++) {
         uint64_t begins = slab->pattern << shift;
         with_free |= (uint64_t)(begins != slab->live[word]) << word;
         shift = shift < step ? shift + stride - step : shift - step;
     }
-    if (words < ACRE_SMALL_WORDS || acre_slab_free_bits(slab, ACRE_SMALL_WORDS - 1) != 0) return with_free;
+    if (words < ACRE_SMALL_WORDS || acre_small_free_bits(slab, ACRE_SMALL_WORDS - 1) != 0) return with_free;
     return with_free & ~(UINT64_C(1) << (ACRE_SMALL_WORDS - 1));
 }
 
@@ -205,18 +204,16 @@ uint64_t acre_slab_words_with_free(const struct acre_slab *slab) {
 static uint32_t carve_small(struct acre_slab *slab) {
     uint32_t word = slab->fresh_bytes / (64u * (uint32_t)ACRE_ALIGNMENT);
     uint32_t end_word = (uint32_t)acre_min(word + CARVED_WORDS, ACRE_SMALL_WORDS);
-    for (; word < end_word; word++) slab->live[word] = acre_slab_begins(slab, word);
+    for (; word < end_word; word++) slab->live[word] = acre_small_begins(slab, word);
     uint32_t next_bytes = acre_slab_first_bit(slab, end_word) * (uint32_t)ACRE_ALIGNMENT;
     return (uint32_t)acre_min(next_bytes, slab->end_bytes) - slab->fresh_bytes;
 }
 
 static uint32_t carve_medium(struct acre_slab *slab) {
-    uint32_t left = (slab->end_bytes - slab->fresh_bytes) / slab->unit_bytes;
-    uint32_t count = (uint32_t)acre_min(acre_max(4096 / slab->unit_bytes, 1), left);
-    uint64_t blocks = ((UINT64_C(1) << count) - 1) << slab->fresh_bytes / slab->unit_bytes;
-    slab->pattern |= blocks;
-    slab->live[0] |= blocks;
-    return count * slab->unit_bytes;
+    uint64_t block = UINT64_C(1) << slab->fresh_bytes / slab->unit_bytes;
+    slab->pattern |= block;
+    slab->live[0] |= block;
+    return slab->unit_bytes;
 }
 
 uint32_t acre_slab_carve(struct acre_slab *slab) {
@@ -225,13 +222,9 @@ uint32_t acre_slab_carve(struct acre_slab *slab) {
     return run_bytes;
 }
 
-void acre_slab_uncarve(struct acre_slab *slab, uint32_t offset_bytes) {
-    if (slab->words == 1) {
-        slab->pattern &= (UINT64_C(1) << offset_bytes / slab->unit_bytes) - 1;
-    } else {
-        uint32_t word = (offset_bytes / (uint32_t)ACRE_ALIGNMENT + 63) / 64;
-        offset_bytes = acre_slab_first_bit(slab, word) * (uint32_t)ACRE_ALIGNMENT;
-    }
+void acre_small_uncarve(struct acre_slab *slab, uint32_t offset_bytes) {
+    uint32_t word = (offset_bytes / (uint32_t)ACRE_ALIGNMENT + 63) / 64;
+    offset_bytes = acre_slab_first_bit(slab, word) * (uint32_t)ACRE_ALIGNMENT;
     if (offset_bytes < slab->fresh_bytes) slab->fresh_bytes = offset_bytes;
 }
 
@@ -270,7 +263,8 @@ void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t block
 void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,
                          uintptr_t address) {
     uint32_t number = acre_slab_find(slab, address);
-    if (number == ACRE_NO_BLOCK || !acre_slab_is_block(slab, number)) {
+    bool was_handed_out = address - slab->span.base < ACRE_PEEK(&slab->fresh_bytes);
+    if (number == ACRE_NO_BLOCK || !was_handed_out || !acre_slab_is_block(slab, number)) {
         acre_slab_tell_no_block(function, slab, address);
         return;
     }

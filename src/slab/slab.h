@@ -4,12 +4,12 @@
  * the allocator astray, a second free is seen by its bit at once, and whoever holds the slab's lock may give the
  * pages of free blocks back to the OS while the owner sleeps (docs/decisions/0001-side-bitmaps.md).
  *
- * live: 1 means handed out, or in the owner's cursor to be so next; 0 anything else: a free block, one at or behind
- * `fresh`, which was never handed out, and a place where no block begins. So one look at a bit tells of a second
- * free and of a free inside a block (docs/decisions/0012-live-bits.md). Only the owner writes it. Its fast path
- * only clears bits, but for a slab that keeps recent blocks (heap/recent.h): taking one of these sets its bit.
- * Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and are moved over
- * by the owner (acre_slab_collect).
+ * live: 1 means handed out, or in the owner's cursor (of a small class) to be so next; 0 anything else: a free
+ * block, one at or behind `fresh`, which was never handed out, and a place where no block begins. So one look at a
+ * bit tells of a second free and of a free inside a block (docs/decisions/0012-live-bits.md). Only the owner writes
+ * it. Its fast path only clears bits, but for a slab that keeps recent blocks (heap/recent.h): taking one of these
+ * sets its bit. Frees by others go to `remote`, a bitmap with one bit per block that is written with atomics, and
+ * are moved over by the owner (acre_slab_collect).
  *
  * fresh: blocks are carved by words of the bitmap, all that begin in one at a time, so that in a word either all
  * blocks were carved or none. A medium slab has one word; there `pattern` has the bits of those that were.
@@ -60,35 +60,42 @@ enum {
 struct acre_heap;
 struct acre_depot;
 
+/* By who writes what, in cache lines: a thread that frees another's block reads the first, writes the second, and
+ * leaves the owner's to the owner. */
 struct acre_slab {
-    struct acre_span span; /* for a medium slab span.owner stays NONE and `owner` below is the true one */
-    _Atomic uintptr_t medium_owner;
-    struct acre_heap *_Atomic heap; /* of the owner, or of the last one */
-    struct acre_node node;
-    struct acre_chunk *chunk;
+    /* Written when the slab is made, and when it changes hands or lists. */
+    struct acre_span span;
+    struct acre_heap *_Atomic heap;   /* of the owner, or of the last one */
     struct acre_depot *depot;         /* which names its arena */
     _Atomic uint64_t *_Atomic remote; /* made at the first remote free */
-    _Atomic uintptr_t remote_list;    /* blocks freed when there was no memory for `remote`, linked by first word */
-    struct acre_slab *queue_next;     /* on the heap's queue of slabs with remote frees */
+    uint32_t end_bytes;               /* of the last block, from base */
+    uint32_t unit_bytes;              /* per bit */
+    uint32_t block_reciprocal;        /* of a block in steps of 16 bytes, for acre_slab_find */
+    uint16_t total;                   /* blocks */
+    uint8_t stride;                   /* bits from block to block */
+    uint8_t words;
+
+    /* Written by those who free another thread's block. */
+    _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
+    _Atomic uintptr_t remote_list; /* blocks freed when there was no memory for `remote`, linked by first word */
+    struct acre_slab *queue_next;  /* on the heap's queue of slabs with remote frees */
     _Atomic uint32_t queued;
+
+    /* Written by the owner. */
+    struct acre_node node;
+    struct acre_chunk *chunk;
+    uint16_t *asked;   /* counting build: bytes asked for, by number */
+    uint64_t pattern;  /* bits 0, stride, 2 * stride, ...; of a medium slab see above */
+    int32_t countdown; /* frees by the owner until something is to be done about the slab */
     int32_t armed;
     int32_t free_at_arm;
-    uint32_t fresh_bytes; /* from base; blocks behind it were never handed out */
-    uint32_t end_bytes;   /* of the last block */
-    uint32_t unit_bytes;  /* per bit */
-    uint32_t reciprocal;  /* of a small block's bytes, for acre_slab_number */
-    uint16_t total;       /* blocks */
-    uint8_t stride;       /* bits from block to block */
-    uint8_t words;
-    bool zero;                 /* fresh blocks read as zeros */
-    bool keeps_recent;         /* frees by its owner may go to the owner's recent blocks */
-    uint8_t run_least_bits;    /* see acre_slab_run_least_bits */
-    bool was_looked_at;        /* since a block was last handed out: slab/holes.h */
-    uint32_t block_reciprocal; /* of a block in steps of 16 bytes, for acre_slab_find */
-    uint64_t pattern;          /* bits 0, stride, 2 * stride, ...; of a medium slab see above */
-    uint16_t *asked;           /* counting build: bytes asked for, by number */
-    _Atomic uint64_t remote_near[ACRE_REMOTE_NEAR]; /* `remote`, where it is long enough */
-    uint64_t live[];                                /* at a fixed place: the fast path of free knows it */
+    uint32_t fresh_bytes;   /* from base; blocks behind it were never handed out */
+    uint32_t reciprocal;    /* of a small block's bytes, for acre_slab_number */
+    bool zero;              /* fresh blocks read as zeros */
+    bool keeps_recent;      /* frees by its owner may go to the owner's recent blocks */
+    uint8_t run_least_bits; /* see acre_slab_run_least_bits */
+    bool was_looked_at;     /* since a block was last handed out: slab/holes.h */
+    uint64_t live[];        /* at a fixed place: the fast path of free knows it */
 };
 _Static_assert(sizeof(struct acre_slab) == 192, "bitmaps of small slabs begin on a cache line");
 
@@ -121,9 +128,7 @@ ACRE_INLINE bool acre_slab_is_mixed(const struct acre_slab *slab) {
     return slab->span.size_class == ACRE_CLASS_MIXED;
 }
 /* Also of a record that is another slab's by now. */
-ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) {
-    return ACRE_PEEK(&slab->span.kind) == ACRE_SPAN_SMALL ? &slab->span.owner : &slab->medium_owner;
-}
+ACRE_INLINE _Atomic uintptr_t *acre_slab_owner(struct acre_slab *slab) { return &slab->span.owner; }
 ACRE_INLINE size_t acre_slab_block_bytes(const struct acre_slab *slab) {
     return (size_t)slab->stride * slab->unit_bytes;
 }
@@ -146,10 +151,10 @@ uint32_t acre_slab_count_free(const struct acre_slab *slab);
 /* Owner: sets the countdown so that it fires after `frees` more frees. */
 ACRE_INLINE void acre_slab_arm(struct acre_slab *slab, uint32_t free_blocks, int32_t frees) {
     slab->free_at_arm = (int32_t)free_blocks;
-    slab->armed = slab->span.countdown = frees;
+    slab->armed = slab->countdown = frees;
 }
 ACRE_INLINE uint32_t acre_slab_free_now(const struct acre_slab *slab) {
-    return (uint32_t)(slab->free_at_arm + (slab->armed - slab->span.countdown));
+    return (uint32_t)(slab->free_at_arm + (slab->armed - slab->countdown));
 }
 /* Free blocks that make a slab worth a look: its look costs a pass over the bitmap. */
 ACRE_INLINE uint32_t acre_slab_worth(const struct acre_slab *slab) { return acre_max(1, slab->total / 16u); }
@@ -186,18 +191,21 @@ ACRE_INLINE uint64_t acre_slab_without_end(const struct acre_slab *slab, uint64_
     uint32_t end_bit = slab->end_bytes / (uint32_t)ACRE_ALIGNMENT;
     return end_bit < ACRE_SMALL_WORDS * 64u ? last_word & ((UINT64_C(1) << end_bit % 64) - 1) : last_word;
 }
-/* The bits of a word of a small slab, or of a medium one's only word, where blocks begin. */
-ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t word) {
-    if (slab->words == 1) return slab->pattern;
+/* The bits of a word of a small slab where blocks begin. */
+ACRE_INLINE uint64_t acre_small_begins(const struct acre_slab *slab, uint32_t word) {
     uint64_t begins = slab->pattern << (acre_slab_first_bit(slab, word) - word * 64u);
     return word == ACRE_SMALL_WORDS - 1 ? acre_slab_without_end(slab, begins) : begins;
 }
-/* The bits of blocks that are free, of a word that was carved. */
-ACRE_INLINE uint64_t acre_slab_free_bits(const struct acre_slab *slab, uint32_t word) {
-    return acre_slab_begins(slab, word) ^ slab->live[word];
+/* Or of a medium one's only word. */
+ACRE_INLINE uint64_t acre_slab_begins(const struct acre_slab *slab, uint32_t word) {
+    return slab->words == 1 ? slab->pattern : acre_small_begins(slab, word);
+}
+/* Of a small slab: the bits of blocks that are free, of a word that was carved. */
+ACRE_INLINE uint64_t acre_small_free_bits(const struct acre_slab *slab, uint32_t word) {
+    return acre_small_begins(slab, word) ^ slab->live[word];
 }
 /* Which of the words that were carved have free blocks. */
-uint64_t acre_slab_words_with_free(const struct acre_slab *slab);
+uint64_t acre_small_words_with_free(const struct acre_slab *slab);
 #define ACRE_NO_BLOCK UINT32_MAX
 #define ACRE_BLOCK_RECIPROCAL_SHIFT 26
 /* The number of the block that begins at this address, or ACRE_NO_BLOCK when none does (misaligned, inside a block,
@@ -225,12 +233,12 @@ ACRE_INLINE bool acre_slab_looks_free(struct acre_slab *slab, uint32_t number) {
  * is misuse. */
 void acre_slab_free_remote(struct acre_slab *slab, uint32_t word, uint64_t blocks);
 
-/* Owner: all blocks that begin in a few words, about a page, are live now, which none was before: their bytes, from
- * where `fresh` was. There are blocks that were not carved. */
+/* Owner: all blocks that begin in a few words, about a page, or one of a medium slab are live now, which none was
+ * before: their bytes, from where `fresh` was. There are blocks that were not carved. */
 uint32_t acre_slab_carve(struct acre_slab *slab);
-/* Owner: the last that were carved, from this offset on, which are free, count as never handed out again; but for
- * some up to the end of a word. */
-void acre_slab_uncarve(struct acre_slab *slab, uint32_t offset_bytes);
+/* Owner, of a small slab: the last that were carved, from this offset on, which are free, count as never handed out
+ * again; but for some up to the end of a word. */
+void acre_small_uncarve(struct acre_slab *slab, uint32_t offset_bytes);
 
 /* Tell of misuse: of a block that is free, or of an address where none begins or none was handed out. */
 ACRE_COLD void acre_slab_tell_free(enum acre_misuse_kind kind, const char *function, const struct acre_slab *slab,

@@ -140,9 +140,9 @@ static void recent_blocks_keep_their_pages(void **state) {
     assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), free_pages);
     assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true),
                      count_pages(free_pages) * acre_os_page_bytes());
-    slab->span.countdown++; /* the owner is in the middle of something: nothing can be told */
+    slab->countdown++; /* the owner is in the middle of something: nothing can be told */
     assert_int_equal(acre_slab_free_pages(slab, acre_recent_read), 0);
-    slab->span.countdown--;
+    slab->countdown--;
     for (uint32_t number = slab->total / 2; number + 20 < slab->total; number++) give(block[number]);
     assert_false(slab->keeps_recent); /* nearly empty */
     assert_int_equal(acre_slab_release_holes(slab, acre_recent_read, true) > 0, slab_pages() > 1);
@@ -166,9 +166,9 @@ static void frees_by_others_beside_recent_blocks(void **state) {
     assert_true(slab->keeps_recent);
     assert_int_equal(pthread_create(&thread, NULL, give_most, slab), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    slab->span.countdown++; /* so these alone */
+    slab->countdown++; /* so these alone */
     size_t bytes = acre_slab_release_holes(slab, acre_recent_read, true);
-    slab->span.countdown--;
+    slab->countdown--;
     size_t kept_pages = 100 * acre_slab_block_bytes(slab) / acre_os_page_bytes() + 1;
     assert_int_equal(bytes, ACRE_GRANULE_BYTES - kept_pages * acre_os_page_bytes());
     for (uint32_t number = 90; number < 100; number++)
