@@ -14,8 +14,10 @@
 /* The break is lowered when this much more than what is kept is free at its top, and wholly free chunks from mmap
  * beyond what is kept are unmapped. What is kept begins small, so that a program that is done with its memory shows
  * it, and doubles each time that memory is taken again soon after it was given back: a program that breathes then
- * stops faulting its pages in each time. */
-#define KEEP_MOST ((size_t)1 << 20)
+ * stops faulting its pages in each time. It goes no further than half of the heap's peak, or a little; and time
+ * takes it away like all that is free. */
+#define KEEP_MOST ((size_t)8 << 20)
+#define KEEP_MOST_SMALL_HEAP ((size_t)1 << 20)
 #define SOON_MS 1000
 /* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
  * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above,
@@ -262,10 +264,14 @@ static bool grow_by_map(struct acre_page_heap *heap, size_t least_bytes) {
     return true;
 }
 
+static size_t keep_most(const struct acre_page_heap *heap) {
+    return acre_max(KEEP_MOST_SMALL_HEAP, acre_min(heap->balance.peak_bytes / 2, KEEP_MOST));
+}
+
 static void learn_to_keep(struct acre_page_heap *heap) {
     if (heap->gave_ms == 0) return;
     if (acre_os_clock_ms() - heap->gave_ms < SOON_MS)
-        heap->keep_bytes = acre_max(heap->keep_bytes, acre_min(2 * heap->keep_bytes, KEEP_MOST));
+        heap->keep_bytes = acre_max(heap->keep_bytes, acre_min(2 * heap->keep_bytes, keep_most(heap)));
     else if (heap->keep_bytes > heap->policy.keep_bytes)
         heap->keep_bytes /= 2;
     heap->gave_ms = 0;
