@@ -209,10 +209,11 @@ static ACRE_NOINLINE void count_down(struct acre_slab *slab) {
     acre_scavenger_check();
 }
 
-/* Of a medium slab of this thread; false, and nothing is done, when it is no live block. */
+/* Of a medium slab of this thread; false, and nothing is done, when it is no live block, or another thread has
+ * freed it. */
 ACRE_INLINE bool release_medium(struct acre_slab *slab, uintptr_t address) {
     uint32_t number = acre_slab_find(slab, address);
-    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || acre_slab_is_free(slab, number))) return false;
+    if (ACRE_UNLIKELY(number == ACRE_NO_BLOCK || acre_slab_looks_free(slab, number))) return false;
     acre_slab_set_free(slab, number);
     atomic_signal_fence(memory_order_release); /* who reads the countdown and then bits finds those it knows of */
     if (ACRE_UNLIKELY(--slab->countdown == 0)) count_down(slab);

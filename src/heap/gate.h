@@ -1,7 +1,8 @@
-/* Layer 6: the gate that every thread passes where it refills a cursor, so that another one can stop all refills
- * for a moment. Blocks are handed out from cursors, which only a refill fills, and from recent blocks; and only
- * through the gate does a slab begin to keep those. So while the gate is closed no block of a slab that keeps none
- * gets handed out, and whole pages of free blocks may be given back to the OS under the eyes of their owner.
+/* Layer 6: the gate that every thread passes where it refills a cursor or takes a medium block, so that another one
+ * can stop all that for a moment. Blocks are handed out from cursors, which only a refill fills, straight from a
+ * medium slab, and from recent blocks; and only through the gate does a slab begin to keep those. So while the gate
+ * is closed no block of a slab that keeps none gets handed out, and whole pages of free blocks may be given back to
+ * the OS under the eyes of their owner.
  *
  * Who passes pays a store, a load and a store, without an atomic. It says that it is inside and then looks at the
  * gate; who closes the gate makes every thread of the process pass a memory barrier before it looks who is inside

@@ -1,6 +1,6 @@
 /* Layer 6: what a thread hands out from without a lock, and the slabs it owns.
  *
- * For each size class a heap's cursor holds blocks that are ready: a run of neighbours (next up to end), or else
+ * For each small class a heap's cursor holds blocks that are ready: a run of neighbours (next up to end), or else
  * some that lie scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab.
  * All of it is touched only by its thread, except `queue`.
  *
@@ -194,8 +194,8 @@ ACRE_INLINE struct acre_heap *acre_heap_mine(void) {
  * heap. */
 void *acre_heap_refill(struct acre_heap *heap, unsigned size_class);
 /* refill.c, inside the gate: a slab becomes the one that the class's blocks come from, and has some; false: there
- * is none to be had. */
-bool acre_heap_find_slab(struct acre_heap *heap, unsigned size_class);
+ * is none to be had, nor has anybody freed into the one that was just given up for having no more (or NULL). */
+bool acre_heap_find_slab(struct acre_heap *heap, unsigned size_class, struct acre_slab *given_up);
 /* medium.c: a block of the medium class; *zero: it reads as zeros. NULL when there is no memory, or no heap. */
 void *acre_medium_take(struct acre_heap *heap, unsigned size_class, bool *zero);
 /* Under a low limit a slab of a medium class is too large a part of it for the first block of its size: such blocks

@@ -32,16 +32,15 @@ static void *take_from(struct acre_slab *slab, bool *zero) {
     return block != NULL ? block : take_fresh(slab, zero);
 }
 
-/* Inside the gate. A full slab stays the heap's, other than a small one: of so few blocks one is free again soon,
- * and whoever frees it first would have the slab, and all its memory, move from processor to processor. */
+/* Inside the gate. */
 static void *take(struct acre_heap *heap, unsigned size_class, bool *zero) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = supply->slab;
     void *block = slab == NULL ? NULL : take_from(slab, zero);
     if (block != NULL) return block;
     supply->slab = NULL;
-    if (slab != NULL) acre_heap_settle(heap, slab, 0);
-    return acre_heap_find_slab(heap, size_class) ? take_from(supply->slab, zero) : NULL;
+    if (slab != NULL) acre_heap_disown(slab);
+    return acre_heap_find_slab(heap, size_class, slab) ? take_from(supply->slab, zero) : NULL;
 }
 
 static ACRE_NOINLINE void *take_slowly(struct acre_heap *heap, unsigned size_class, bool *zero) {

@@ -195,12 +195,13 @@ static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
     struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     if (slab != NULL) return slab;
     acre_heap_recover(heap);
-    slab = acre_depot_take(heap->depot, size_class, acre_heap_owner());
+    slab = take_partial(heap, &heap->supply[size_class]);
+    if (slab == NULL) slab = acre_depot_take(heap->depot, size_class, acre_heap_owner());
     if (slab == NULL) slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     return slab != NULL ? slab : any_waiting(heap, size_class);
 }
 
-bool acre_heap_find_slab(struct acre_heap *heap, unsigned size_class) {
+static bool find_slab(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     struct acre_slab *slab = take_partial(heap, supply);
     if (slab == NULL && atomic_load_explicit(&heap->queue, memory_order_relaxed) != NULL) {
@@ -249,6 +250,10 @@ static bool take_back(struct acre_heap *heap, struct acre_slab *slab, unsigned s
     return false;
 }
 
+bool acre_heap_find_slab(struct acre_heap *heap, unsigned size_class, struct acre_slab *given_up) {
+    return find_slab(heap, size_class) || (given_up != NULL && take_back(heap, given_up, size_class));
+}
+
 static void *refill_from(struct acre_heap *heap, struct acre_slab *slab);
 
 /* The pass over the current slab has ended, or there is none. Inside the gate. */
@@ -263,8 +268,7 @@ static void *refill_after_pass(struct acre_heap *heap, unsigned size_class) {
     if (supply->slab == NULL) {
         void *block = acre_mixed_take(heap, size_class);
         if (block != NULL) return block;
-        if (!acre_heap_find_slab(heap, size_class) && (slab == NULL || !take_back(heap, slab, size_class)))
-            return acre_mixed_take_freed(heap, size_class);
+        if (!acre_heap_find_slab(heap, size_class, slab)) return acre_mixed_take_freed(heap, size_class);
     }
     return refill_from(heap, supply->slab);
 }

@@ -16,11 +16,11 @@ struct acre_span {
     /* Slabs only: who may free into it without a lock (the address of a thread's record), or one of those below.
      * For all other kinds it is nobody's. */
     _Atomic uintptr_t owner;
-    uintptr_t base; /* first address */
     uint8_t kind;
     uint8_t size_class;
     uint8_t state;
     uint8_t flags;
+    uintptr_t base; /* first address */
 };
 
 /* The first is 0 since the page of a record that describes nothing may have been given back. */

@@ -3,6 +3,7 @@
 #include "support/process.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 static const size_t step = 64 * KIB;
@@ -79,6 +80,44 @@ static void free_at_the_limit_makes_room(size_t size) {
 static void frees_at_the_limit_make_room(void **state) {
     (void)state;
     free_at_the_limit_makes_room(48), free_at_the_limit_makes_room(6000), free_at_the_limit_makes_room(200000);
+}
+
+static struct {
+    acre_arena *arena;
+    size_t size, count;
+    void *blocks[10000];
+    pthread_barrier_t filled, end;
+} producer;
+
+static void *fill_and_sleep(void *unused) {
+    while ((producer.blocks[producer.count] = acre_arena_malloc(producer.arena, producer.size)) != NULL)
+        producer.count++;
+    pthread_barrier_wait(&producer.filled);
+    pthread_barrier_wait(&producer.end);
+    return unused;
+}
+
+static void others_frees_make_room(size_t size) {
+    pthread_t thread;
+    producer.arena = create_with((struct acre_arena_options){.limit_bytes = 8 * MIB});
+    producer.size = size, producer.count = 0;
+    pthread_barrier_init(&producer.filled, NULL, 2), pthread_barrier_init(&producer.end, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, fill_and_sleep, NULL), 0);
+    pthread_barrier_wait(&producer.filled);
+    for (size_t block = 0; block < producer.count; block++) free(producer.blocks[block]);
+    size_t count = 0;
+    while (count < producer.count && acre_arena_malloc(producer.arena, size) != NULL) count++;
+    assert_true(producer.count * size >= 6 * MIB);
+    assert_in_range(count, producer.count * 3 / 4, producer.count);
+    pthread_barrier_wait(&producer.end);
+    pthread_join(thread, NULL);
+    acre_arena_destroy(producer.arena);
+}
+/* The thread that filled the arena sleeps: what others free of its blocks is for them. */
+static void others_frees_at_the_limit_make_room(void **state) {
+    (void)state;
+    others_frees_make_room(1000), others_frees_make_room(3000), others_frees_make_room(8000);
+    others_frees_make_room(20000), others_frees_make_room(200000);
 }
 
 /* What small blocks had serves large ones, and the other way round. */
@@ -513,6 +552,7 @@ int main(void) {
         cmocka_unit_test(limit_holds_for_medium_blocks),
         cmocka_unit_test(limit_holds_for_large_and_huge_blocks),
         cmocka_unit_test(frees_at_the_limit_make_room),
+        cmocka_unit_test(others_frees_at_the_limit_make_room),
         cmocka_unit_test(freed_memory_at_the_limit_serves_other_sizes),
         cmocka_unit_test(limit_holds_with_a_cached_huge_block),
         cmocka_unit_test(limit_holds_for_a_growing_huge_block),

@@ -18,6 +18,13 @@ static void two_threads(void) {
     free(hide(p));
     churn();
 }
+/* The second free is the one that is told: nothing else is done. */
+static void told_at_once(void) {
+    void *p = take();
+    take_and_keep();
+    in_thread(release, p);
+    free(hide(p));
+}
 static void two_other_threads(void) {
     void *p = take();
     take_and_keep();
@@ -160,6 +167,7 @@ static void never_handed_out_then_exit(void) { in_thread(free_next_block, NULL);
         ROW(run, huge, "free(0x*): double free of a huge block" GONE)
 const struct row rows_of_threads[] = {
     ROWS(two_threads),
+    ROW(told_at_once, medium, TWICE("3072")),
     ROWS(two_other_threads),
     ROWS(two_other_threads_at_once),
     ROWS(owner_while_it_is_on_its_way),
