@@ -25,6 +25,13 @@ static void *take_fresh(struct acre_slab *slab, bool *zero) {
     return block;
 }
 
+/* A look that may come too early, for what costs less than to collect nothing. */
+static bool others_freed(const struct acre_slab *slab) {
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    return (remote != NULL && atomic_load_explicit(&remote[0], memory_order_relaxed) != 0) ||
+           atomic_load_explicit(&slab->remote_list, memory_order_relaxed) != 0;
+}
+
 /* Of what others freed, too. */
 static void *take_from(struct acre_slab *slab, bool *zero) {
     void *block = take_free(slab);
@@ -61,11 +68,11 @@ void *acre_medium_take(struct acre_heap *heap, unsigned size_class, bool *zero) 
         return take_slowly(heap, size_class, zero); /* the latter: of an arena whose blocks come zeroed */
     acre_gate_knock(heap);
     ACRE_GO_IF_SET(acre_gate_is_closed, closed);
-    void *block = take_free(slab);
-    acre_gate_leave(heap);
-    if (ACRE_UNLIKELY(block == NULL)) return take_slowly(heap, size_class, zero);
     *zero = false;
-    return block;
+    void *block = take_free(slab);
+    if (block == NULL && !others_freed(slab)) block = take_fresh(slab, zero);
+    acre_gate_leave(heap);
+    return block != NULL ? block : take_slowly(heap, size_class, zero);
 closed:
     return take_slowly(heap, size_class, zero);
 }
