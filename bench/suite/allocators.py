@@ -120,16 +120,15 @@ def gather(options, folder, load_program, background=False):
     path = options.acre or acre_file(options.build)
     ours = [from_file(ACRE, path, load_program)] if path else []
     peers, missing = debian_peers(load_program)
-    for text in options.peer:
-        name, _, file = text.partition("=")
-        peers.append(from_file(name, file, load_program))
+    added = [from_file(name, file, load_program) for name, _, file in (text.partition("=") for text in options.peer)]
+    peers += added
     if background:
         peers = [column for peer in peers for column in with_background(peer)]
     subject = (ours or [base])[0]
     null = null_of(subject, folder, load_program)
     everything = [base, *ours, *peers, null]
     if options.allocators:
-        wanted = set(options.allocators.split(",")) | {GLIBC}
+        wanted = set(options.allocators.split(",")) | {GLIBC} | {a.name for a in added}
         unknown = wanted - {a.name for a in everything}
         if unknown:
             raise BrokenPreload(f"not here: {', '.join(sorted(unknown))}")
