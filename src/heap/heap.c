@@ -144,8 +144,11 @@ void acre_heap_remember(struct acre_slab *slab) {
     struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
     uintptr_t granule = granule_of(slab), end = granule + acre_class_granules(slab->span.size_class);
     for (; granule < end; granule++) {
-        lookaside->granule[granule % ACRE_LOOKASIDE_SLOTS] = name_of(slab, granule);
-        lookaside->live[granule % ACRE_LOOKASIDE_SLOTS] = (acre_half *)slab->live;
+        uintptr_t slot = granule % ACRE_LOOKASIDE_SLOTS;
+        if (!slab->depot->is_default)
+            ACRE_POKE(&lookaside->others[slot / 64], lookaside->others[slot / 64] | UINT64_C(1) << slot % 64);
+        lookaside->granule[slot] = name_of(slab, granule);
+        lookaside->live[slot] = (acre_half *)slab->live;
     }
 }
 

@@ -33,7 +33,8 @@ struct acre_supply {
     bool fresh;               /* the cursor's run was never handed out */
     bool zero;                /* and it reads as zeros */
     uint8_t scattered;        /* refills that found scattered blocks, less those that found runs; 0 up to a few */
-    uint8_t mixed_runs;       /* that came from mixed slabs, up to a few */
+    uint8_t mixed_runs;       /* how often what is carved of mixed slabs at a time was doubled (mixed.c) */
+    bool mixed_again;         /* it was carved more than once since the heap was last emptied */
 } __attribute__((aligned(64)));
 
 /* Partly used slabs of one class that a heap keeps beside others; more go to the depot, where whoever allocates
@@ -80,12 +81,13 @@ _Static_assert(sizeof(struct acre_recent) == ACRE_ALIGNMENT, "malloc finds that 
     1 /* in slot 0; in the others 0: no granule 0 is a slab's, but free(NULL) asks for it */
 #define ACRE_LOOKASIDE_NONE                                                                                        \
     {                                                                                                              \
-        {ACRE_LOOKASIDE_EMPTY}, { NULL }                                                                           \
+        {ACRE_LOOKASIDE_EMPTY}, {NULL}, { 0 }                                                                      \
     }
 
 struct acre_lookaside {
     uintptr_t granule[ACRE_LOOKASIDE_SLOTS];
-    acre_half *live[ACRE_LOOKASIDE_SLOTS]; /* bits of the slab */
+    acre_half *live[ACRE_LOOKASIDE_SLOTS];      /* bits of the slab */
+    uint64_t others[ACRE_LOOKASIDE_SLOTS / 64]; /* slots that had a slab of another arena than the default one */
 };
 #define ACRE_LOOKASIDE_RECENT(granule) (~(granule))
 #define ACRE_LOOKASIDE_MEDIUM(granule) ((granule) | (uintptr_t)1 << 56)
@@ -335,6 +337,9 @@ void *acre_mixed_take_freed(struct acre_heap *heap, unsigned size_class);
 void acre_mixed_settle(struct acre_heap *heap, struct acre_slab *slab, uint32_t free_blocks);
 /* The heap gives up its mixed slab: what cursors hold of such slabs goes back; the slab, or NULL. */
 struct acre_slab *acre_mixed_leave(struct acre_heap *heap);
+/* At the end of all blocks, before the cursor goes: how much of the class is to be carved at a time from here on.
+ */
+void acre_mixed_note_end(struct acre_heap *heap, unsigned size_class);
 /* At the end of all blocks: the slab is kept and begun anew, where it can be, or is the heap's no more. */
 void acre_mixed_empty(struct acre_heap *heap, bool may_keep);
 

@@ -11,8 +11,9 @@
 #include <string.h>
 
 #define SLABS_MOST 16
-/* The first run of a class, doubled with each. */
-#define RUN_BYTES ((size_t)256)
+/* The first run of a class, doubled with each. The next life of the heap begins where this one came to, or with
+ * less where the only run of a class was too much by half. */
+#define RUN_BYTES 256u
 #define DOUBLINGS_MOST 4
 /* Fewer frees are not worth another look at a slab. */
 #define LOOK_LEAST 16u
@@ -102,7 +103,7 @@ static void *hand_out(struct acre_heap *heap, struct acre_slab *slab, unsigned s
 }
 
 static uint32_t run_most(const struct acre_supply *supply, unsigned size_class) {
-    return (uint32_t)acre_max((RUN_BYTES << supply->mixed_runs) / acre_class_bytes(size_class), 1);
+    return acre_max((RUN_BYTES << supply->mixed_runs) / (uint32_t)acre_class_bytes(size_class), 1);
 }
 
 static bool is_served(const struct acre_heap *heap, unsigned size_class) {
@@ -112,6 +113,8 @@ static bool is_served(const struct acre_heap *heap, unsigned size_class) {
 void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     if (!is_served(heap, size_class)) return NULL;
+    supply->mixed_again = (heap->used[size_class / 64] >> size_class % 64 & 1) != 0;
+    supply->mixed_runs += supply->mixed_again && supply->mixed_runs < DOUBLINGS_MOST;
     uint32_t most = run_most(supply, size_class), count = 0;
     if (heap->mixed != NULL) count = acre_mixed_carve(heap->mixed, size_class, most);
     if (count == 0) {
@@ -119,7 +122,6 @@ void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
         count = acre_mixed_carve(heap->mixed, size_class, most);
     }
     heap->mixed_blocks += count;
-    supply->mixed_runs += supply->mixed_runs < DOUBLINGS_MOST;
     size_t offset_bytes = heap->mixed->fresh_bytes - count * acre_class_bytes(size_class);
     return hand_out(heap, heap->mixed, size_class, offset_bytes, count, true);
 }
@@ -210,6 +212,13 @@ struct acre_slab *acre_mixed_leave(struct acre_heap *heap) {
     heap->mixed = NULL;
     heap->mixed_slabs = 0;
     return slab;
+}
+
+void acre_mixed_note_end(struct acre_heap *heap, unsigned size_class) {
+    struct acre_supply *supply = &heap->supply[size_class];
+    size_t left_bytes = heap->cursor[size_class].end - heap->cursor[size_class].next;
+    if (supply->mixed_runs > 0 && !supply->mixed_again && left_bytes >= (RUN_BYTES << supply->mixed_runs) / 2)
+        supply->mixed_runs--;
 }
 
 void acre_mixed_empty(struct acre_heap *heap, bool may_keep) {

@@ -115,10 +115,10 @@ static void clear(struct acre_heap *heap) {
     for (unsigned word = 0; word < 2; word++) {
         for (uint64_t classes = heap->used[word]; classes != 0; classes &= classes - 1) {
             unsigned size_class = word * 64 + acre_lowest_bit(classes);
+            acre_mixed_note_end(heap, size_class);
             heap->cursor[size_class] = (struct acre_cursor){0, 0, 0, 0, 0};
             heap->supply[size_class].slab = NULL;
-            heap->supply[size_class].stock =
-                0; /* what was carved at a time stays: the next life is alike, most often */
+            heap->supply[size_class].stock = 0;
         }
         heap->used[word] = 0;
     }
@@ -126,17 +126,28 @@ static void clear(struct acre_heap *heap) {
     heap->kept_bytes = heap->partial_free_bytes = 0;
 }
 
+/* Of the slab that the slot names, or NULL. */
+static struct acre_depot *depot_in(const struct acre_lookaside *lookaside, uintptr_t slot) {
+    uintptr_t granule = ACRE_PEEK(&lookaside->granule[slot]) & ~ACRE_LOOKASIDE_MEDIUM(0);
+    if (granule % ACRE_LOOKASIDE_SLOTS != slot) return NULL; /* empty, or one of the default arena's with recents */
+    struct acre_span *span = acre_map_find(granule << ACRE_GRANULE_SHIFT);
+    bool is_slab = span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM;
+    return is_slab ? ((struct acre_slab *)span)->depot : NULL;
+}
+
 /* The thread may be at work elsewhere, and may put another slab into the place meanwhile: that is lost to the
- * lookaside, and comes in again. */
-static void forget_slabs(struct acre_lookaside *lookaside, const struct acre_depot *depot) {
-    for (uintptr_t slot = 0; slot < ACRE_LOOKASIDE_SLOTS; slot++) {
-        uintptr_t granule = ACRE_PEEK(&lookaside->granule[slot]) & ~ACRE_LOOKASIDE_MEDIUM(0);
-        if (granule % ACRE_LOOKASIDE_SLOTS != slot)
-            continue; /* empty, or one of the default arena's with recents */
-        struct acre_span *span = acre_map_find(granule << ACRE_GRANULE_SHIFT);
-        bool is_slab = span->kind == ACRE_SPAN_SMALL || span->kind == ACRE_SPAN_MEDIUM;
-        if (is_slab && ((struct acre_slab *)span)->depot == depot)
-            ACRE_POKE(&lookaside->granule[slot], slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0);
+ * lookaside, and comes in again. Which slots to look at is for the thread alone to write. */
+static void forget_slabs(struct acre_thread *home, const struct acre_depot *depot) {
+    struct acre_lookaside *lookaside = &home->lookaside;
+    for (uintptr_t word = 0; word < ACRE_LOOKASIDE_SLOTS / 64; word++) {
+        uint64_t slots = ACRE_PEEK(&lookaside->others[word]), left = slots;
+        for (; slots != 0; slots &= slots - 1) {
+            uintptr_t slot = word * 64 + acre_lowest_bit(slots);
+            const struct acre_depot *found = depot_in(lookaside, slot);
+            if (found == depot) ACRE_POKE(&lookaside->granule[slot], slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0);
+            if (found == depot || found == NULL) left &= ~(slots & -slots);
+        }
+        if (home == acre_this_thread) ACRE_POKE(&lookaside->others[word], left);
     }
 }
 
@@ -191,7 +202,7 @@ static void end_idle(struct acre_depot *depot) {
 }
 
 static void empty(struct acre_heap *heap, bool may_keep) {
-    forget_slabs(&heap->home->lookaside, heap->depot);
+    forget_slabs(heap->home, heap->depot);
     acre_remote_drop(heap);
     clear(heap);
     acre_mixed_empty(heap, may_keep);

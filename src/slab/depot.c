@@ -16,6 +16,7 @@ void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_pa
     depot->parked = (struct acre_arena_place){0, NULL, NULL};
     acre_list_start(&depot->idle);
     depot->leaving = 0;
+    depot->count_all = 0;
     acre_list_start(&depot->heaps);
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
         acre_list_start(&depot->shared[size_class]);
@@ -84,11 +85,14 @@ void acre_depot_destroy(struct acre_slab *slab) {
 
 void acre_depot_empty(struct acre_depot *depot) {
     acre_lock(&depot->lock);
-    for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
-        if (atomic_load_explicit(&depot->count[size_class], memory_order_relaxed) == 0) continue;
+    for (unsigned size_class = 0; size_class < ACRE_CLASSES && depot->count_all > 0; size_class++) {
+        uint32_t count = atomic_load_explicit(&depot->count[size_class], memory_order_relaxed);
+        if (count == 0) continue;
+        depot->count_all -= count;
         acre_list_start(&depot->shared[size_class]);
         atomic_store_explicit(&depot->count[size_class], 0, memory_order_relaxed);
     }
+    depot->count_all = 0;
     acre_unlock(&depot->lock);
 }
 
@@ -97,6 +101,7 @@ void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t f
     acre_lock(&depot->lock);
     slab->span.state = ACRE_SLAB_SHARED;
     acre_slab_arm(slab, free_blocks, ACRE_COUNTDOWN_FAR);
+    depot->count_all++; /* first: in the child of a fork that comes here it may be too many, but not too few */
     acre_list_push_back(&depot->shared[size_class], &slab->node);
     atomic_fetch_add_explicit(&depot->count[size_class], 1, memory_order_relaxed);
     atomic_store(acre_slab_owner(slab), ACRE_OWNER_SHARED);
@@ -106,6 +111,7 @@ void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t f
 static void take_out(struct acre_depot *depot, struct acre_slab *slab, uintptr_t owner) {
     acre_list_remove(&slab->node);
     atomic_fetch_sub_explicit(&depot->count[slab->span.size_class], 1, memory_order_relaxed);
+    depot->count_all--;
     slab->span.state = 0;
     atomic_store(acre_slab_owner(slab), owner);
 }

@@ -34,6 +34,7 @@ struct acre_depot {
     _Atomic uint32_t leaving;       /* those whose thread ends now, from before they are off the list */
     struct acre_node shared[ACRE_CLASSES];
     _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
+    uint32_t count_all;                   /* of them all; guarded by the lock */
 };
 
 void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_page_heap *pages,

@@ -27,9 +27,22 @@ static uint64_t between(uint32_t from, uint32_t to) {
     return below_to & ~UINT64_C(0) << from;
 }
 
-/* Units [unit, end) are live blocks of `stride` units each. By words: with bits 0, stride, 2 * stride, ... shifted
- * to where the first block of the word begins. */
+static void mark_one_by_one(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
+    uint64_t *begins = acre_mixed_begins(slab);
+    for (; unit < end; unit += stride) {
+        begins[unit / 64] |= UINT64_C(1) << unit % 64;
+        slab->live[unit / 64] |= UINT64_C(1) << unit % 64;
+    }
+}
+
+#define FEW_IN_A_WORD_STRIDE 16u
+/* Units [unit, end) are live blocks of `stride` units each. Many by words: with bits 0, stride, 2 * stride, ...
+ * shifted to where the first block of the word begins. */
 static void mark(struct acre_slab *slab, uint32_t unit, uint32_t end, uint32_t stride) {
+    if (stride >= FEW_IN_A_WORD_STRIDE || end - unit <= 2 * stride) {
+        mark_one_by_one(slab, unit, end, stride);
+        return;
+    }
     uint64_t *begins = acre_mixed_begins(slab), pattern = 1;
     for (uint32_t step = stride; step < 64; step *= 2) pattern |= pattern << step;
     for (uint32_t word = unit / 64, from = unit % 64; word * 64 < end; word++) {
@@ -60,7 +73,8 @@ uint32_t acre_mixed_carve(struct acre_slab *slab, unsigned size_class, uint32_t 
     size_t block_bytes = acre_class_bytes(size_class);
     align_fresh(slab, block_bytes);
     if (slab->fresh_bytes % (block_bytes & -block_bytes) != 0) return 0;
-    uint32_t count = (uint32_t)acre_min((slab->end_bytes - slab->fresh_bytes) / block_bytes, most);
+    uint32_t room_bytes = slab->end_bytes - slab->fresh_bytes, count = most;
+    if (most * block_bytes > room_bytes) count = room_bytes / (uint32_t)block_bytes;
     uint32_t unit = slab->fresh_bytes / ACRE_ALIGNMENT, units = (uint32_t)(block_bytes / ACRE_ALIGNMENT);
     if (count > 0) mark(slab, unit, unit + count * units, units);
     set_fresh(slab, slab->fresh_bytes + count * (uint32_t)block_bytes);
