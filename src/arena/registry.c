@@ -23,8 +23,8 @@ struct acre_node acre_arena_list;
 struct acre_page_heap acre_arena_shared;
 static struct {
     struct acre_lock lock;
-    struct acre_node parking; /* the parked ones are on both lists */
-    bool started;
+    struct acre_node parking;      /* the parked ones are on both lists */
+    _Atomic bool started;          /* last, in everybody's eyes: what looks without the lock sees all of it */
     struct acre_supplier supplier; /* of the shared pages */
     struct acre_node *next_visit;
     struct acre_arena *held; /* by the visitor: it must not end */
@@ -32,14 +32,16 @@ static struct {
     size_t parked_bytes;
 } arenas = {.lock = ACRE_LOCK(ACRE_RANK_ARENAS)};
 
+static bool is_started(void) { return atomic_load_explicit(&arenas.started, memory_order_acquire); }
+
 struct acre_lock *acre_arena_registry_lock(void) {
     return &arenas.lock;
 }
 struct acre_node *acre_arena_registry(void) {
-    return arenas.started ? &acre_arena_list : NULL;
+    return is_started() ? &acre_arena_list : NULL;
 }
 struct acre_page_heap *acre_arena_shared_pages(void) {
-    return arenas.started ? &acre_arena_shared : NULL;
+    return is_started() ? &acre_arena_shared : NULL;
 }
 
 static struct acre_page_policy policy_of(const struct acre_arena_options *wanted,
@@ -54,7 +56,7 @@ static struct acre_page_policy policy_of(const struct acre_arena_options *wanted
 
 /* With the lock. */
 static void start(const struct acre_options *options) {
-    if (arenas.started) return;
+    if (is_started()) return;
     struct acre_arena_options none;
     memset(&none, 0, sizeof none);
     struct acre_page_policy policy = policy_of(&none, options, ACRE_CHUNK_BYTES);
@@ -64,7 +66,7 @@ static void start(const struct acre_options *options) {
     arenas.next_visit = &acre_arena_list;
     acre_supplier_start(&arenas.supplier, ACRE_SOURCE_MMAP, SIZE_MAX);
     acre_page_heap_start(&acre_arena_shared, &policy, &arenas.supplier);
-    arenas.started = true;
+    atomic_store_explicit(&arenas.started, true, memory_order_release);
 }
 
 static struct acre_extent range_of(const struct acre_arena_options *wanted) {
@@ -412,13 +414,13 @@ static struct acre_arena *take_first_parked(void) {
 }
 
 void acre_arena_end_parked(void) {
-    if (!arenas.started || acre_lock_is_mine(&arenas.lock)) return; /* what acre_arena_each calls may release */
+    if (!is_started() || acre_lock_is_mine(&arenas.lock)) return; /* what acre_arena_each calls may release */
     for (struct acre_arena *arena; (arena = take_first_parked()) != NULL;) finish(arena);
 }
 
 static bool visit_each(acre_arena_visit *visit, void *context, bool parked) {
     bool more = true, is_visitor = acre_lock_is_mine(&arenas.lock);
-    if (!arenas.started) return true;
+    if (!is_started()) return true;
     if (!is_visitor) acre_lock(&arenas.lock);
     for (struct acre_node *node = acre_arena_list.next; more && node != &acre_arena_list; node = node->next) {
         struct acre_arena *arena = ACRE_CONTAINER_OF(node, struct acre_arena, all_node);
@@ -436,7 +438,7 @@ bool acre_arena_visit_made(acre_arena_visit *visit, void *context) { return visi
 struct acre_arena *acre_arena_hold(bool first, bool *busy) {
     struct acre_arena *arena = NULL;
     *busy = false;
-    if (!arenas.started) return NULL;
+    if (!is_started()) return NULL;
     if (!acre_lock_briefly(&arenas.lock)) {
         *busy = true;
         return NULL;
