@@ -4,7 +4,6 @@
 
 #define LEAF_BYTES (ACRE_MAP_LEAF_ENTRIES * sizeof(acre_map_entry))
 
-acre_map_entry *_Atomic acre_map_root[ACRE_MAP_ROOT_ENTRIES];
 struct acre_span acre_map_nothing;
 
 static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_MAP);

@@ -22,9 +22,6 @@ struct block {
 };
 #define FIRST_RECORD acre_align_up(sizeof(struct block), RECORD_ALIGNMENT)
 
-/* A small program's records fit here, which saves it a mapping; untouched pages cost nothing. */
-char acre_metadata_first[ACRE_METADATA_FIRST_BYTES] __attribute__((aligned(4096)));
-
 static struct acre_lock lock = ACRE_LOCK(ACRE_RANK_METADATA);
 struct acre_metadata_region acre_metadata_regions[ACRE_METADATA_REGIONS];
 static unsigned region_places;
