@@ -1,5 +1,5 @@
 /* The tables that are large and, but for a few pages, never touched. They are linked last, so that the small variables
- * of all other files share pages: a program's first block costs it five pages less. */
+ * of all other files share pages: a program's first block costs it three faults less. */
 #include "metadata/map.h"
 #include "metadata/metadata.h"
 
