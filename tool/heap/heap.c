@@ -232,23 +232,35 @@ static bool note_span(const struct heap *heap, uint64_t address, struct records 
     }
 }
 
-static bool read_map(const struct heap *heap, struct records *records) {
+/* Of a leaf, up to `most` entries, of which as many are taken as there were to look at. */
+static bool read_leaf(const struct heap *heap, uint64_t leaf_address, uint64_t entries, uint64_t *most,
+                      struct records *records) {
+    struct record leaf = snapshot_at(&heap->snapshot, leaf_address);
+    uint64_t before = 0;
+    for (uint64_t entry = 0; leaf.data != NULL && entry<entries && * most> 0; entry++, --*most) {
+        entry = entry % ENTRIES_AT_ONCE == 0 ? snapshot_entry(&heap->snapshot, leaf_address, entry) : entry;
+        uint64_t address = record_u64(leaf, entry * 8);
+        if (address != 0 && address != before && !note_span(heap, address, records)) {
+            return false;
+        }
+        before = address;
+    }
+    return true;
+}
+
+/* Each leaf was copied: more entries than were copied are those of leaves that lie in each other, or in something
+ * else. */
+static bool read_map(struct heap *heap, struct records *records) {
     const uint64_t *number = heap->format.number;
-    uint64_t root_address = heap->format.root[ACRE_ROOT_MAP];
+    uint64_t root_address = heap->format.root[ACRE_ROOT_MAP], most = snapshot_bytes(&heap->snapshot) / 8;
     struct record root = snapshot_at(&heap->snapshot, root_address);
     uint64_t entries = UINT64_C(1) << (number[ACRE_NUMBER_LEAF_SHIFT] - number[ACRE_NUMBER_GRANULE_SHIFT]);
     for (uint64_t window = 0; window * 8 + 8 <= root.bytes; window++) {
         window = window % ENTRIES_AT_ONCE == 0 ? snapshot_entry(&heap->snapshot, root_address, window) : window;
-        uint64_t leaf_address = record_u64(root, window * 8), before = 0;
-        struct record leaf =
-            leaf_address == 0 ? (struct record){NULL, 0} : snapshot_at(&heap->snapshot, leaf_address);
-        for (uint64_t entry = 0; leaf.data != NULL && entry < entries; entry++) {
-            entry = entry % ENTRIES_AT_ONCE == 0 ? snapshot_entry(&heap->snapshot, leaf_address, entry) : entry;
-            uint64_t address = record_u64(leaf, entry * 8);
-            if (address != 0 && address != before && !note_span(heap, address, records)) {
-                return false;
-            }
-            before = address;
+        uint64_t leaf_address = record_u64(root, window * 8);
+        heap->torn += leaf_address != 0 && most == 0;
+        if (leaf_address != 0 && !read_leaf(heap, leaf_address, entries, &most, records)) {
+            return false;
         }
     }
     return true;

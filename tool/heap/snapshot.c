@@ -129,6 +129,14 @@ struct record snapshot_record(const struct snapshot *snapshot, uint64_t address,
     return record.bytes < size_bytes ? (struct record){NULL, 0} : (struct record){record.data, size_bytes};
 }
 
+uint64_t snapshot_bytes(const struct snapshot *snapshot) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < snapshot->count; i++) {
+        bytes += snapshot->copies[i].bytes;
+    }
+    return bytes;
+}
+
 size_t snapshot_most(const struct snapshot *snapshot, uint64_t record_bytes) {
     return (size_t)(snapshot->copied_bytes / record_bytes);
 }

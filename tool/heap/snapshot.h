@@ -30,6 +30,8 @@ enum { ENTRIES_AT_ONCE = 64 }; /* so often is asked: pages have more */
 uint64_t snapshot_entry(const struct snapshot *snapshot, uint64_t table, uint64_t entry);
 /* A record of so many bytes, whole or not at all. */
 struct record snapshot_record(const struct snapshot *snapshot, uint64_t address, size_t size_bytes);
+/* What was asked for; pages that are not there lie between what was copied. */
+uint64_t snapshot_bytes(const struct snapshot *snapshot);
 /* No more records of this size can have been read, whatever leads to them. */
 size_t snapshot_most(const struct snapshot *snapshot, uint64_t record_bytes);
 /* Reads it once more, where it changed while it was read. */
