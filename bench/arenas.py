@@ -73,14 +73,14 @@ def row(samples, key):
 
 
 def show(case, samples):
-    print(f"\n{case[0]}\n{'':<12}{'ns a block':>12}{'quartiles':>18}{'cpu':>9}{'peak MiB':>10}")
+    print(f"\n{case[0]}\n{'':<12}{'ns a block':>12}{'quartiles':>24}{'cpu':>9}{'peak MiB':>10}")
     acre_ns = row(samples["acre"], "wall_ns")[0]
     for name, found in samples.items():
         wall, low, high = row(found, "wall_ns")
         cpu, peak = row(found, "cpu_ns")[0], row(found, "peak_kib")[0] / 1024
         kind = "" if name == "acre" else f"   acre is {acre_ns / wall:.2f} of it"
         pool = "" if found[0]["frees_blocks"] else " (a pool)"
-        print(f"{name:<12}{wall:>12.2f}{f'{low:.2f} to {high:.2f}':>18}{cpu:>9.2f}{peak:>10.1f}{kind}{pool}", flush=True)
+        print(f"{name:<12}{wall:>12.2f}{f'{low:.2f} to {high:.2f}':>24}{cpu:>9.2f}{peak:>10.1f}{kind}{pool}", flush=True)
 
 
 def show_end(options):
