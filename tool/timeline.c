@@ -8,8 +8,8 @@
 #include <time.h>
 
 /* Samples cost a process a little each, so they take no more than this part of the time. */
-#define COST_PART 0.02
-#define PICTURES_PART 0.008
+#define COST_PART 0.015
+#define PICTURES_PART 0.006
 #define INTERVAL_LEAST_S 0.05
 /* When there are so many, every second one goes, and from then on they come half as often. */
 enum { SAMPLES_MOST = 1200, STRIP_CELLS = 160, MAP_CELLS = 16384 };
