@@ -102,8 +102,11 @@ static void *hand_out(struct acre_heap *heap, struct acre_slab *slab, unsigned s
     return (void *)first;
 }
 
-static uint32_t run_most(const struct acre_supply *supply, unsigned size_class) {
-    return acre_max((RUN_BYTES << supply->mixed_runs) / (uint32_t)acre_class_bytes(size_class), 1);
+/* Under a limit all classes together carve no more than a quarter of it at a time. */
+static uint32_t run_most(const struct acre_heap *heap, unsigned size_class, unsigned doublings) {
+    size_t limit_bytes = heap->depot->pages->supplier->quota.limit_bytes / (4 * ACRE_SMALL_CLASSES);
+    uint32_t run_bytes = (uint32_t)acre_min(RUN_BYTES << doublings, acre_max(limit_bytes, RUN_BYTES));
+    return acre_max(run_bytes / (uint32_t)acre_class_bytes(size_class), 1);
 }
 
 static bool is_served(const struct acre_heap *heap, unsigned size_class) {
@@ -113,15 +116,17 @@ static bool is_served(const struct acre_heap *heap, unsigned size_class) {
 void *acre_mixed_take(struct acre_heap *heap, unsigned size_class) {
     struct acre_supply *supply = &heap->supply[size_class];
     if (!is_served(heap, size_class)) return NULL;
-    supply->mixed_again = (heap->used[size_class / 64] >> size_class % 64 & 1) != 0;
-    supply->mixed_runs += supply->mixed_again && supply->mixed_runs < DOUBLINGS_MOST;
-    uint32_t most = run_most(supply, size_class), count = 0;
+    bool again = (heap->used[size_class / 64] >> size_class % 64 & 1) != 0;
+    uint8_t doublings = (uint8_t)(supply->mixed_runs + (again && supply->mixed_runs < DOUBLINGS_MOST));
+    uint32_t most = run_most(heap, size_class, doublings), count = 0;
     if (heap->mixed != NULL) count = acre_mixed_carve(heap->mixed, size_class, most);
     if (count == 0) {
         if (!find_another(heap)) return NULL;
         count = acre_mixed_carve(heap->mixed, size_class, most);
     }
     heap->mixed_blocks += count;
+    supply->mixed_again = again;
+    supply->mixed_runs = doublings;
     size_t offset_bytes = heap->mixed->fresh_bytes - count * acre_class_bytes(size_class);
     return hand_out(heap, heap->mixed, size_class, offset_bytes, count, true);
 }
@@ -145,7 +150,7 @@ static bool is_vain(const struct acre_heap *heap, unsigned size_class) {
 
 /* Others may have freed all that there was. */
 static uint32_t carve_freed(struct acre_heap *heap, struct acre_slab *slab, unsigned size_class, uint32_t *unit) {
-    uint32_t most = run_most(&heap->supply[size_class], size_class), count;
+    uint32_t most = run_most(heap, size_class, heap->supply[size_class].mixed_runs), count;
     acre_slab_collect(slab);
     acre_heap_check_mixed_cursors(heap, slab);
     if (acre_slab_count_free(slab) == slab->total) {

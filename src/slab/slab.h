@@ -224,7 +224,7 @@ ACRE_INLINE bool acre_slab_looks_free(struct acre_slab *slab, uint32_t number) {
     ACRE_LOOK_AWAY();
     bool is_free = acre_slab_is_free(slab, number);
     ACRE_LOOK_AGAIN();
-    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_relaxed);
+    _Atomic uint64_t *remote = atomic_load_explicit(&slab->remote, memory_order_acquire);
     return is_free || (remote != NULL &&
                        (atomic_load_explicit(&remote[number / 64], memory_order_relaxed) >> number % 64 & 1) != 0);
 }

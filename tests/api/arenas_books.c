@@ -333,6 +333,46 @@ static void at_the_limit_what_threads_left_is_used(void **state) {
     acre_arena_destroy(arena);
 }
 
+/* 41 sizes, 26 KiB in all. */
+static int take_one_of_each(acre_arena *arena) {
+    int taken = 0;
+    for (size_t steps = 20; steps <= 60; steps++) taken += acre_arena_malloc(arena, steps * 16) != NULL;
+    return taken;
+}
+
+/* What was refused in one life is no reason for carving more at a time in the next. */
+static void what_was_refused_leaves_no_trace(void **state) {
+    (void)state;
+    acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = 64 * KIB});
+    for (int life = 0; life < 5; life++) {
+        assert_int_equal(take_one_of_each(arena), 41);
+        while (acre_arena_malloc(arena, 16) != NULL) {
+        }
+        for (int refusals = 0; refusals < 5; refusals++) assert_null(acre_arena_malloc(arena, 16));
+        if (life % 2 == 0) {
+            acre_arena_reset(arena);
+        } else {
+            acre_arena_destroy(arena);
+            arena = create(&(struct acre_arena_options){.limit_bytes = 64 * KIB});
+        }
+    }
+    acre_arena_destroy(arena);
+}
+
+/* A new arena may get the records of one that had no limit, and that took many blocks of each size. */
+static void under_a_low_limit_runs_are_short(void **state) {
+    (void)state;
+    acre_arena *arena = create(NULL);
+    for (size_t steps = 20; steps <= 60; steps++) {
+        for (size_t bytes = 0; bytes < 9 * KIB; bytes += steps * 16) acre_arena_malloc(arena, steps * 16);
+        acre_arena_reset(arena);
+    }
+    acre_arena_destroy(arena);
+    arena = create(&(struct acre_arena_options){.limit_bytes = 64 * KIB});
+    assert_int_equal(take_one_of_each(arena), 41);
+    acre_arena_destroy(arena);
+}
+
 static void under_a_low_limit_realloc_stays(void **state) {
     (void)state;
     acre_arena *arena = create(&(struct acre_arena_options){.limit_bytes = MIB});
@@ -397,6 +437,8 @@ int arenas_books(void) {
         cmocka_unit_test(at_the_limit_other_sizes_do),
         cmocka_unit_test(at_the_limit_what_others_freed_is_used),
         cmocka_unit_test(at_the_limit_what_threads_left_is_used),
+        cmocka_unit_test(what_was_refused_leaves_no_trace),
+        cmocka_unit_test(under_a_low_limit_runs_are_short),
         cmocka_unit_test(under_a_low_limit_realloc_stays),
         cmocka_unit_test(each_visits_every_arena_once),
     };
