@@ -104,8 +104,8 @@ static void *hand_out(struct acre_heap *heap, struct acre_slab *slab, unsigned s
 
 /* Under a limit all classes together carve no more than a quarter of it at a time. */
 static uint32_t run_most(const struct acre_heap *heap, unsigned size_class, unsigned doublings) {
-    size_t limit_bytes = heap->depot->pages->supplier->quota.limit_bytes / (4 * ACRE_SMALL_CLASSES);
-    uint32_t run_bytes = (uint32_t)acre_min(RUN_BYTES << doublings, acre_max(limit_bytes, RUN_BYTES));
+    size_t share_bytes = heap->depot->pages->supplier->quota.limit_bytes / (4 * ACRE_SMALL_CLASSES);
+    uint32_t run_bytes = (uint32_t)acre_min(RUN_BYTES << doublings, acre_max(share_bytes, RUN_BYTES));
     return acre_max(run_bytes / (uint32_t)acre_class_bytes(size_class), 1);
 }
 
