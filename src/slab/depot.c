@@ -21,6 +21,7 @@ void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_pa
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
         acre_list_start(&depot->shared[size_class]);
         atomic_store_explicit(&depot->count[size_class], 0, memory_order_relaxed);
+        atomic_store_explicit(&depot->touched[size_class], 0, memory_order_relaxed);
     }
 }
 

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* The mean of the pages that slabs touch is kept in parts of a page; a slab's end counts for a part of it. */
+#define TOUCHED_UNIT 16u
+#define TOUCHED_PART 4u
 #define REMOTE_BYTES (ACRE_SMALL_WORDS * sizeof(uint64_t))
 
 static enum acre_record record_kind(const struct acre_slab *slab) {
@@ -75,6 +78,22 @@ static struct acre_slab *take_record(unsigned size_class) {
                               acre_slab_record_bytes(small ? ACRE_SMALL_WORDS : 1));
 }
 
+/* How many of its pages a slab of the class touches in its life, by those that came to their end; 0: none did. */
+static uint32_t expected_pages(const struct acre_depot *depot, unsigned size_class) {
+    uint32_t touched = atomic_load_explicit(&depot->touched[size_class], memory_order_relaxed);
+    return (touched + TOUCHED_UNIT - 1) / TOUCHED_UNIT;
+}
+
+/* A moving average; that one of two threads may be lost does not matter. */
+static void note_touched(struct acre_depot *depot, unsigned size_class, size_t touched_bytes) {
+    _Atomic uint16_t *touched = &depot->touched[size_class];
+    size_t page_bytes = (size_t)1 << acre_page_shift();
+    uint32_t before = atomic_load_explicit(touched, memory_order_relaxed);
+    uint32_t now = (uint32_t)(acre_align_up(acre_max(touched_bytes, 1), page_bytes) / page_bytes) * TOUCHED_UNIT;
+    if (before != 0) now = before - before / TOUCHED_PART + now / TOUCHED_PART;
+    atomic_store_explicit(touched, (uint16_t)now, memory_order_relaxed);
+}
+
 struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_class, struct acre_depot *depot,
                                    struct acre_heap *heap, uintptr_t owner) {
     struct acre_slab *slab = take_record(size_class);
@@ -84,7 +103,9 @@ struct acre_slab *acre_slab_create(struct acre_page_heap *pages, unsigned size_c
     slab->depot = depot;
     /* Before the slab can be found in the page heap: the child of a fork hands on what it finds there of others. */
     atomic_store(acre_slab_owner(slab), owner);
-    struct acre_span_place place = acre_page_heap_take_span(pages, acre_class_granules(size_class), &slab->span);
+    uint32_t touched_pages = expected_pages(depot, size_class);
+    struct acre_span_place place =
+        acre_page_heap_take_span(pages, acre_class_granules(size_class), touched_pages, &slab->span);
     if (place.base == 0) {
         atomic_store(acre_slab_owner(slab), ACRE_OWNER_GONE);
         acre_metadata_give(record_kind(slab), slab);
@@ -119,6 +140,7 @@ void acre_slab_destroy(struct acre_slab *slab) {
     acre_released_used_again(acre_count_bits(released & ~still) * acre_os_page_bytes());
     /* One that was begun anew may have been written to its end. */
     size_t touched_bytes = acre_slab_is_mixed(slab) && !slab->zero ? slab->end_bytes : slab->fresh_bytes;
+    note_touched(slab->depot, slab->span.size_class, touched_bytes);
     acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
                              touched_bytes, still);
     acre_unlock(&pages->lock);

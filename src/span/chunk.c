@@ -174,20 +174,44 @@ uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alig
     return best_at;
 }
 
+/* Of a page that becomes resident, in pages with old data that lie unused. */
+#define UNTOUCHED_PRICE 4u
+
 /* Where `granules` set bits in a row begin in the word, or 64. */
 static uint32_t find_row(uint64_t word, uint32_t granules) {
     for (uint32_t more = 1; more < granules; more++) word &= word >> 1;
     return word == 0 ? 64 : acre_lowest_bit(word);
 }
 
-uint32_t acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t granules, uint32_t *dirty) {
-    uint32_t unit = granule_pages(), first = find_row(chunk->free_granules, granules);
-    if (first == 64) return ACRE_NO_RUN;
-    uint32_t at = first * unit, index = 0;
-    while (index + acre_run_pages(chunk, index) <= at) index += acre_run_pages(chunk, index);
-    *dirty = count_dirty(chunk, at, granules * unit);
-    carve(chunk, index, at, granules * unit, ACRE_RUN_SLAB);
-    return at;
+static uint32_t price_of(uint32_t dirty_pages, uint32_t touched_pages) {
+    return dirty_pages < touched_pages ? (touched_pages - dirty_pages) * UNTOUCHED_PRICE
+                                       : dirty_pages - touched_pages;
+}
+
+uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granules, uint32_t touched_pages,
+                                  uint32_t *price) {
+    uint32_t unit = granule_pages(), best = find_row(chunk->free_granules, granules);
+    *price = 0;
+    if (best == 64) return ACRE_NO_RUN;
+    if (granules > 1 || touched_pages == 0) return best * unit;
+    *price = price_of(0, touched_pages);
+    if (chunk->dirty_pages == 0) return best * unit;
+    *price = UINT32_MAX;
+    for (uint64_t left = chunk->free_granules; left != 0 && *price > ACRE_PRICE_FINE; left &= left - 1) {
+        uint32_t granule = acre_lowest_bit(left);
+        uint32_t granule_price = price_of(count_dirty(chunk, granule * unit, unit), touched_pages);
+        if (granule_price >= *price) continue;
+        *price = granule_price;
+        best = granule;
+    }
+    return best * unit;
+}
+
+void acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t index, uint32_t granules, uint32_t *dirty) {
+    uint32_t pages = granules * granule_pages(), run = 0;
+    while (run + acre_run_pages(chunk, run) <= index) run += acre_run_pages(chunk, run);
+    *dirty = count_dirty(chunk, index, pages);
+    carve(chunk, run, index, pages, ACRE_RUN_SLAB);
 }
 
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages) {

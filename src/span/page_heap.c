@@ -22,6 +22,8 @@
 #define RELEASE_AT_ONCE_LEAST ((size_t)4 << 20)
 #define RELEASE_AT_ONCE_PART 2
 #define RELEASE_LEAST_PAGES 4
+/* Chunks that are looked through for the best place of a slab. */
+#define SPAN_CHUNKS_MOST 16u
 /* A huge page is broken up for this part of a chunk at the least. */
 #define HUGE_PART 4
 
@@ -167,15 +169,15 @@ static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
     heap->balance.allowed_bytes -= acre_min(released_bytes, heap->balance.allowed_bytes);
 }
 
-/* After pages were taken: if some were untouched though others lie free with old data, these were of no use, and
- * they are not to add to the peak. */
-static void balance(struct acre_page_heap *heap, const struct acre_span_place *place) {
+/* After pages were taken: if some of them were untouched though others lie free with old data, these were of no
+ * use, and they are not to add to the peak. */
+static void balance(struct acre_page_heap *heap, uint32_t untouched_pages) {
     struct acre_balance *state = &heap->balance;
     size_t used = used_bytes(heap), grown_bytes = used - acre_min(used, state->peak_bytes);
     state->peak_bytes += grown_bytes;
     state->grown_bytes += grown_bytes;
-    if (place->dirty == place->pages) return;
-    state->untouched_bytes += (size_t)(place->pages - place->dirty) << acre_page_shift();
+    if (untouched_pages == 0) return;
+    state->untouched_bytes += (size_t)untouched_pages << acre_page_shift();
     bound_spare(heap, acre_max(DIRTY_LEAST, used / DIRTY_PART) << state->doublings);
 }
 
@@ -241,31 +243,39 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     if (heap->dirty_pages > 0) look_now_and_then(heap);
 }
 
-static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules) {
+static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules, uint32_t touched_pages) {
     struct acre_span_place place = {0, NULL, 0, 0};
-    for (struct acre_node *node = heap->granules.next; node != &heap->granules; node = node->next) {
+    uint32_t best = 0, best_price = UINT32_MAX, price, left = SPAN_CHUNKS_MOST;
+    for (struct acre_node *node = heap->granules.next;
+         node != &heap->granules && left > 0 && best_price > ACRE_PRICE_FINE; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
-        uint32_t index = acre_chunk_take_granules(chunk, granules, &place.dirty);
+        uint32_t index = acre_chunk_find_granules(chunk, granules, touched_pages, &price);
         if (index == ACRE_NO_RUN) continue;
-        place.base = chunk->span.base + ((uintptr_t)index << acre_page_shift());
+        left--;
+        if (price >= best_price) continue;
         place.chunk = chunk;
-        place.pages = acre_run_pages(chunk, index);
-        acre_chunks_file(heap, chunk);
-        break;
+        best = index;
+        best_price = price;
     }
+    if (place.chunk == NULL) return place;
+    acre_chunk_take_granules(place.chunk, best, granules, &place.dirty);
+    place.base = place.chunk->span.base + ((uintptr_t)best << acre_page_shift());
+    place.pages = acre_run_pages(place.chunk, best);
+    acre_chunks_file(heap, place.chunk);
     return place;
 }
 
 struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uint32_t granules,
-                                                struct acre_span *span) {
+                                                uint32_t touched_pages, struct acre_span *span) {
     size_t size_bytes = granules * ACRE_GRANULE_BYTES;
     acre_lock(&heap->lock);
-    struct acre_span_place place = span_from(heap, granules);
-    if (place.base == 0 && acre_chunks_grow(heap, size_bytes)) place = span_from(heap, granules);
+    struct acre_span_place place = span_from(heap, granules, touched_pages);
+    if (place.base == 0 && acre_chunks_grow(heap, size_bytes)) place = span_from(heap, granules, touched_pages);
     if (place.base != 0) {
         span->base = place.base;
         acre_map_set(place.base, size_bytes, span);
-        balance(heap, &place);
+        uint32_t expected = touched_pages == 0 ? place.pages : touched_pages;
+        balance(heap, expected - (uint32_t)acre_min(expected, place.dirty));
     }
     acre_unlock(&heap->lock);
     return place;
@@ -318,7 +328,7 @@ struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, si
     }
     if (place.base != 0) {
         acre_run_set_slack(place.chunk, page_index(place.chunk, place.base), (uint32_t)(run_bytes - size_bytes));
-        balance(heap, &place);
+        balance(heap, place.pages - place.dirty);
     }
     acre_unlock(&heap->lock);
     return place;

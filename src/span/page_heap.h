@@ -61,9 +61,10 @@ struct acre_span_place {
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy,
                           struct acre_supplier *supplier);
 
-/* A span of whole granules for a slab; the map leads to `span` afterwards. */
+/* A span of whole granules for a slab, which is expected to touch so many of its pages (0: unknown); the map leads
+ * to `span` afterwards. */
 struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uint32_t granules,
-                                                struct acre_span *span);
+                                                uint32_t touched_pages, struct acre_span *span);
 /* The span back, with the lock held; only its first touched_bytes were ever written, and of these the pages in the
  * mask were released. The map leads to the chunk afterwards. */
 void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *chunk, uintptr_t base,

@@ -72,12 +72,14 @@ static void take_granules(size_t number) {
     uint32_t unit = unit_pages(), granules = 1 + unit_below(4), lowest = 0;
     uint32_t old = 0;
     while (lowest + granules * unit <= chunk.pages && !is_free(lowest, granules * unit)) lowest += unit;
-    uint32_t index = acre_chunk_take_granules(&chunk, granules, &old);
+    uint32_t price, index = acre_chunk_find_granules(&chunk, granules, 0, &price);
+    assert_int_equal(price, 0);
     if (lowest + granules * unit > chunk.pages) {
         assert_int_equal(index, ACRE_NO_RUN);
         return;
     }
     assert_int_equal(index, lowest);
+    acre_chunk_take_granules(&chunk, index, granules, &old);
     note_run(number, index, granules * unit, ACRE_RUN_SLAB, old);
 }
 
@@ -173,11 +175,12 @@ static void random_steps(void **state) {
 
 static void whole_chunk(void **state) {
     (void)state;
-    uint32_t old = 0;
+    uint32_t old = 0, price;
     uint32_t pages = ACRE_CHUNK_GRANULES * unit_pages();
     start(ACRE_CHUNK_GRANULES);
     assert_int_equal(chunk.free_granules, UINT64_MAX);
-    assert_int_equal(acre_chunk_take_granules(&chunk, ACRE_CHUNK_GRANULES, &old), 0);
+    assert_int_equal(acre_chunk_find_granules(&chunk, ACRE_CHUNK_GRANULES, 0, &price), 0);
+    acre_chunk_take_granules(&chunk, 0, ACRE_CHUNK_GRANULES, &old);
     assert_true(old == 0 && chunk.free_pages == 0 && chunk.free_granules == 0 && chunk.longest_run == 0);
     assert_int_equal(acre_chunk_take(&chunk, 1, 1, ACRE_RUN_LARGE, &old), ACRE_NO_RUN);
     assert_int_equal(acre_chunk_last_free(&chunk), ACRE_NO_RUN);
@@ -185,6 +188,44 @@ static void whole_chunk(void **state) {
     assert_int_equal(chunk.dirty_pages, pages);
     assert_int_equal(acre_chunk_take(&chunk, pages, 1, ACRE_RUN_LARGE, &old), 0);
     assert_int_equal(old, pages);
+}
+
+/* Granules that are free, with so many pages of old data each, from their first on. */
+static void start_with_dirty(const uint32_t *dirty_pages, uint32_t granules) {
+    uint32_t unit = unit_pages(), old = 0;
+    start(granules);
+    for (uint32_t granule = 0; granule < granules; granule++)
+        acre_chunk_take_granules(&chunk, granule * unit, 1, &old);
+    for (uint32_t granule = 0; granule < granules; granule++)
+        acre_chunk_free(&chunk, granule * unit, unit, acre_min(dirty_pages[granule], unit));
+}
+
+static uint32_t best_granule(uint32_t touched_pages) {
+    uint32_t price, index = acre_chunk_find_granules(&chunk, 1, touched_pages, &price);
+    return index / unit_pages();
+}
+
+/* What touches few pages comes to where few hold old data, and what touches all to where all do. */
+static void best_places(void **state) {
+    (void)state;
+    uint32_t price;
+    if (unit_pages() < 16) skip();
+    start_with_dirty((const uint32_t[]){16, 5, 0, 3, 12}, 5);
+    assert_int_equal(best_granule(0), 0);
+    assert_int_equal(best_granule(16), 0);
+    assert_int_equal(best_granule(12), 4);
+    assert_int_equal(best_granule(7), 4); /* two pages more would cost more than five that lie unused */
+    assert_int_equal(best_granule(5), 1);
+    assert_int_equal(best_granule(3), 1); /* fine, and found first */
+    assert_int_equal(best_granule(2), 3);
+    assert_int_equal(acre_chunk_find_granules(&chunk, 2, 3, &price), 0); /* more than one: the lowest */
+    start_with_dirty((const uint32_t[]){16, 0, 14}, 3);
+    assert_int_equal(best_granule(1), 1);
+    assert_int_equal(best_granule(15), 0);
+    start_with_dirty((const uint32_t[]){0, 0}, 2);
+    assert_int_equal(best_granule(9), 0);
+    assert_int_equal(acre_chunk_find_granules(&chunk, 1, 1, &price), 0);
+    assert_true(price > ACRE_PRICE_FINE);
 }
 
 /* The checker finds what is broken. */
@@ -206,6 +247,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_steps),
         cmocka_unit_test(whole_chunk),
+        cmocka_unit_test(best_places),
         cmocka_unit_test(broken_books),
     };
     return cmocka_run_group_tests_name("chunk", tests, NULL, NULL);

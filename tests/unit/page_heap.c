@@ -65,7 +65,8 @@ static bool take(struct slot *slot) {
     slot->is_span = unit_below(2) == 0;
     slot->bytes = slot->is_span ? (1 + unit_below(4)) * ACRE_GRANULE_BYTES : 32769 + unit_below(600000);
     if (slot->is_span)
-        place = acre_page_heap_take_span(&heap, (uint32_t)(slot->bytes / ACRE_GRANULE_BYTES), &slot->span);
+        place = acre_page_heap_take_span(&heap, (uint32_t)(slot->bytes / ACRE_GRANULE_BYTES), unit_below(18),
+                                         &slot->span);
     else
         place = acre_page_heap_take_large(&heap, slot->bytes, alignment);
     slot->base = place.base;

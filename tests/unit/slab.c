@@ -3,6 +3,7 @@
 #include "arena/arena.h"
 #include "metadata/map.h"
 #include "metadata/metadata.h"
+#include "os/os.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -98,6 +99,39 @@ static void carve(void **state) {
         }
         acre_slab_destroy(slab);
     }
+}
+
+static struct acre_slab *touched_slab(unsigned size_class, bool all) {
+    struct acre_slab *slab =
+        acre_slab_create(pages(), size_class, &acre_default_arena.depot, acre_heap_mine(), acre_heap_owner());
+    assert_non_null(slab);
+    slab->span.state = ACRE_SLAB_CURRENT;
+    do acre_slab_carve(slab);
+    while (all && slab->fresh_bytes < slab->end_bytes);
+    return slab;
+}
+
+/* Slabs of one class touch all of their pages, those of another a page: both come again to where such a one was, in
+ * whatever order. */
+static void place(void **state) {
+    (void)state;
+    const unsigned many = 3, few = 60;
+    uintptr_t many_base = 0, few_base = 0;
+    if (acre_os_page_bytes() > 4096) skip();
+    acre_page_heap_release(pages(), 0);
+    for (unsigned round = 0; round < 20; round++) {
+        bool few_first = round % 2 == 0;
+        struct acre_slab *first = touched_slab(few_first ? few : many, !few_first);
+        struct acre_slab *second = touched_slab(few_first ? many : few, few_first);
+        struct acre_slab *many_slab = few_first ? second : first, *few_slab = few_first ? first : second;
+        /* What the first ends told lasts for some rounds: other tests' slabs of these classes touched what they did. */
+        if (round >= 12) assert_true(many_slab->span.base == many_base && few_slab->span.base == few_base);
+        many_base = many_slab->span.base;
+        few_base = few_slab->span.base;
+        acre_slab_destroy(first);
+        acre_slab_destroy(second);
+    }
+    assert_true(acre_page_heap_is_valid(pages()));
 }
 
 static void *free_every_block(void *context) {
@@ -303,6 +337,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create),
         cmocka_unit_test(carve),
+        cmocka_unit_test(place),
         cmocka_unit_test(remote_collect),
         cmocka_unit_test(collect_meanwhile),
         cmocka_unit_test(remote_without_memory),
