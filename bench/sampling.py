@@ -108,8 +108,8 @@ def percent(ratio):
     """By how many percent more; ~: the spread is wider than that."""
     if ratio is None:
         return "-"
-    width = "" if ratio.half_spread is None else f" ±{100 * ratio.half_spread:.1f}"
-    return f"{100 * (ratio.value - 1):+.1f}{width} %{'~' if ratio.scattered else ' '}"
+    width = "" if ratio.half_spread is None else f"±{100 * ratio.half_spread:.1f}"
+    return f"{100 * (ratio.value - 1):+.1f}{width}%{'~' if ratio.scattered else ''}"
 
 
 def metric_table(chosen, samples, metric, title):
@@ -123,7 +123,7 @@ def metric_table(chosen, samples, metric, title):
             means[name] += [ratio.value] if ratio else []
             cells.append(percent(ratio))
         lines.append(tables.row(workload.name, cells))
-    cells = [f"{100 * (figures.geometric_mean(values) - 1):+.1f} % " if values else "-" for values in means.values()]
+    cells = [f"{100 * (figures.geometric_mean(values) - 1):+.1f}%" if values else "-" for values in means.values()]
     return lines + [tables.row("geometric mean", ["", *cells])]
 
 
