@@ -35,7 +35,8 @@ struct acre_depot {
     struct acre_node shared[ACRE_CLASSES];
     _Atomic uint32_t count[ACRE_CLASSES]; /* of shared; read without the lock to skip empty lists */
     uint32_t count_all;                   /* of them all; guarded by the lock */
-    /* How many of their pages slabs had touched at their end, on average (slab.c); 0: none ended. */
+    /* How many of their pages slabs had touched at their end, on average and in parts of a page (slab.c); 0: none
+     * ended. It goes on to the arena's next life, which is often like the last. */
     _Atomic uint16_t touched[ACRE_CLASSES];
 };
 

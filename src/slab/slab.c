@@ -81,16 +81,20 @@ static struct acre_slab *take_record(unsigned size_class) {
 /* How many of its pages a slab of the class touches in its life, by those that came to their end; 0: none did. */
 static uint32_t expected_pages(const struct acre_depot *depot, unsigned size_class) {
     uint32_t touched = atomic_load_explicit(&depot->touched[size_class], memory_order_relaxed);
-    return (touched + TOUCHED_UNIT - 1) / TOUCHED_UNIT;
+    return touched == 0 ? 0 : (uint32_t)acre_max((touched + TOUCHED_UNIT / 2) / TOUCHED_UNIT, 1);
 }
 
-/* A moving average; that one of two threads may be lost does not matter. */
+/* A moving average, which comes all the way to what stays the same. That one of two threads' may be lost does not
+ * matter. */
 static void note_touched(struct acre_depot *depot, unsigned size_class, size_t touched_bytes) {
     _Atomic uint16_t *touched = &depot->touched[size_class];
     size_t page_bytes = (size_t)1 << acre_page_shift();
     uint32_t before = atomic_load_explicit(touched, memory_order_relaxed);
     uint32_t now = (uint32_t)(acre_align_up(acre_max(touched_bytes, 1), page_bytes) / page_bytes) * TOUCHED_UNIT;
-    if (before != 0) now = before - before / TOUCHED_PART + now / TOUCHED_PART;
+    if (before > now)
+        now = before - (before - now + TOUCHED_PART - 1) / TOUCHED_PART;
+    else if (before != 0)
+        now = before + (now - before + TOUCHED_PART - 1) / TOUCHED_PART;
     atomic_store_explicit(touched, (uint16_t)now, memory_order_relaxed);
 }
 
@@ -140,7 +144,7 @@ void acre_slab_destroy(struct acre_slab *slab) {
     acre_released_used_again(acre_count_bits(released & ~still) * acre_os_page_bytes());
     /* One that was begun anew may have been written to its end. */
     size_t touched_bytes = acre_slab_is_mixed(slab) && !slab->zero ? slab->end_bytes : slab->fresh_bytes;
-    note_touched(slab->depot, slab->span.size_class, touched_bytes);
+    note_touched(slab->depot, slab->span.size_class, slab->fresh_bytes);
     acre_page_heap_give_span(pages, slab->chunk, slab->span.base, acre_class_granules(slab->span.size_class),
                              touched_bytes, still);
     acre_unlock(&pages->lock);

@@ -49,12 +49,12 @@ static uint32_t count_marks(const uint64_t *bits, uint32_t index, uint32_t pages
     return count;
 }
 
-static uint32_t count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
+uint32_t acre_chunk_count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
     return count_marks(chunk->dirty, index, pages);
 }
 
 static void clean(struct acre_chunk *chunk, uint32_t index, uint32_t pages) {
-    chunk->dirty_pages -= count_dirty(chunk, index, pages);
+    chunk->dirty_pages -= acre_chunk_count_dirty(chunk, index, pages);
     mark_dirty(chunk, index, pages, false);
 }
 
@@ -149,7 +149,7 @@ static void carve(struct acre_chunk *chunk, uint32_t index, uint32_t at, uint32_
     set_run(chunk, at, pages, state);
     set_granules_used(chunk, at, pages);
     chunk->free_pages -= pages;
-    chunk->dirty_pages -= count_dirty(chunk, at, pages);
+    chunk->dirty_pages -= acre_chunk_count_dirty(chunk, at, pages);
     note_taken(chunk, at, pages);
     if (length == chunk->longest_run) chunk->longest_run = find_longest(chunk);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
@@ -169,13 +169,10 @@ uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alig
         best_pages = length;
     }
     if (best == ACRE_NO_RUN) return ACRE_NO_RUN;
-    *dirty = count_dirty(chunk, best_at, pages);
+    *dirty = acre_chunk_count_dirty(chunk, best_at, pages);
     carve(chunk, best, best_at, pages, state);
     return best_at;
 }
-
-/* Of a page that becomes resident, in pages with old data that lie unused. */
-#define UNTOUCHED_PRICE 4u
 
 /* Where `granules` set bits in a row begin in the word, or 64. */
 static uint32_t find_row(uint64_t word, uint32_t granules) {
@@ -183,9 +180,10 @@ static uint32_t find_row(uint64_t word, uint32_t granules) {
     return word == 0 ? 64 : acre_lowest_bit(word);
 }
 
-static uint32_t price_of(uint32_t dirty_pages, uint32_t touched_pages) {
-    return dirty_pages < touched_pages ? (touched_pages - dirty_pages) * UNTOUCHED_PRICE
-                                       : dirty_pages - touched_pages;
+/* Of a granule with old data in these pages, by their bits. */
+static uint32_t price_of(uint64_t dirty, uint32_t touched_pages) {
+    uint32_t front = acre_count_bits(dirty & low_bits(touched_pages)), behind = acre_count_bits(dirty) - front;
+    return (touched_pages - front) * granule_pages() + behind;
 }
 
 uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granules, uint32_t touched_pages,
@@ -194,12 +192,15 @@ uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granu
     *price = 0;
     if (best == 64) return ACRE_NO_RUN;
     if (granules > 1 || touched_pages == 0) return best * unit;
-    *price = price_of(0, touched_pages);
-    if (chunk->dirty_pages == 0) return best * unit;
+    touched_pages = (uint32_t)acre_min(touched_pages, unit);
+    /* All alike. Of a huge page nobody knows what is there. */
+    bool all_dirty = chunk->dirty_pages == chunk->free_pages || chunk->advised;
+    *price = price_of(all_dirty ? low_bits(unit) : 0, touched_pages);
+    if (all_dirty || chunk->dirty_pages == 0) return best * unit;
     *price = UINT32_MAX;
     for (uint64_t left = chunk->free_granules; left != 0 && *price > ACRE_PRICE_FINE; left &= left - 1) {
-        uint32_t granule = acre_lowest_bit(left);
-        uint32_t granule_price = price_of(count_dirty(chunk, granule * unit, unit), touched_pages);
+        uint32_t granule = acre_lowest_bit(left), page = granule * unit;
+        uint32_t granule_price = price_of(chunk->dirty[page / 64] >> page % 64 & low_bits(unit), touched_pages);
         if (granule_price >= *price) continue;
         *price = granule_price;
         best = granule;
@@ -207,11 +208,10 @@ uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granu
     return best * unit;
 }
 
-void acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t index, uint32_t granules, uint32_t *dirty) {
-    uint32_t pages = granules * granule_pages(), run = 0;
+void acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t index, uint32_t granules) {
+    uint32_t run = 0;
     while (run + acre_run_pages(chunk, run) <= index) run += acre_run_pages(chunk, run);
-    *dirty = count_dirty(chunk, index, pages);
-    carve(chunk, run, index, pages, ACRE_RUN_SLAB);
+    carve(chunk, run, index, granules * granule_pages(), ACRE_RUN_SLAB);
 }
 
 void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, uint32_t touched_pages) {
@@ -219,7 +219,7 @@ void acre_chunk_free(struct acre_chunk *chunk, uint32_t index, uint32_t pages, u
     mark_dirty(chunk, index, touched_pages, true);
     mark(chunk->waited, index, pages, false);
     chunk->free_pages += pages;
-    chunk->dirty_pages += count_dirty(chunk, index, pages);
+    chunk->dirty_pages += acre_chunk_count_dirty(chunk, index, pages);
     join_free(chunk, index, pages);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
 }
@@ -235,7 +235,7 @@ void acre_chunk_free_all(struct acre_chunk *chunk) {
     set_run(chunk, 0, chunk->pages, ACRE_RUN_FREE);
     set_granules_free(chunk, 0, chunk->pages);
     chunk->free_pages = chunk->longest_run = chunk->pages;
-    chunk->dirty_pages = count_dirty(chunk, 0, chunk->pages);
+    chunk->dirty_pages = acre_chunk_count_dirty(chunk, 0, chunk->pages);
     ACRE_ASSERT(acre_chunk_is_valid(chunk));
 }
 
@@ -312,7 +312,7 @@ bool acre_chunk_is_valid(const struct acre_chunk *chunk) {
         if ((chunk->page[index + pages - 1] & 0x1fffu) != (chunk->page[index] & 0x1fffu)) return false;
         if (is_free) {
             free_pages += pages;
-            dirty_pages += count_dirty(chunk, index, pages);
+            dirty_pages += acre_chunk_count_dirty(chunk, index, pages);
             if (pages > chunk->longest_run) return false;
             for (uint32_t g = (index + unit - 1) / unit; (g + 1) * unit <= index + pages; g++)
                 granules |= UINT64_C(1) << g;

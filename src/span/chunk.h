@@ -59,14 +59,16 @@ void acre_chunk_cut(struct acre_chunk *chunk, uint32_t pages);
 uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alignment_pages,
                          enum acre_run_state state, uint32_t *dirty);
 /* Where `granules` whole free ones begin, by its page, or ACRE_NO_RUN: the lowest, when touched_pages is 0:
- * unknown. A single one of which so many pages will be touched: where the price of that is least, or fine already.
- * A page without old data is dear, since it will be resident besides what is; old data that it does not come to is
- * lost to others that would (docs/decisions/0014-place-of-a-slab.md). */
+ * unknown. A single one of which the first so many pages will be touched: where the price of that is least, or fine
+ * already. A page without old data among them costs more than anything else, since it will be resident besides what
+ * is; old data behind them is lost to others that would come to it (docs/decisions/0014-place-of-a-slab.md). */
 uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granules, uint32_t touched_pages,
                                   uint32_t *price);
 #define ACRE_PRICE_FINE 2u
 /* Takes what was found. */
-void acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t index, uint32_t granules, uint32_t *dirty);
+void acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t index, uint32_t granules);
+/* How many of these free pages may hold old data. */
+uint32_t acre_chunk_count_dirty(const struct acre_chunk *chunk, uint32_t index, uint32_t pages);
 /* Free pages [index, index + pages) were released: they hold no old data any more. */
 void acre_chunk_note_released(struct acre_chunk *chunk, uint32_t index, uint32_t pages);
 /* Of the free pages [*page, end) the first in a row that hold old data and did so at the last look: how many, and

@@ -24,6 +24,7 @@
 #define RELEASE_LEAST_PAGES 4
 /* Chunks that are looked through for the best place of a slab. */
 #define SPAN_CHUNKS_MOST 16u
+#define SPAN_ROOM_LEAST ((size_t)1 << 20)
 /* A huge page is broken up for this part of a chunk at the least. */
 #define HUGE_PART 4
 
@@ -171,13 +172,13 @@ static void bound_spare(struct acre_page_heap *heap, size_t most_bytes) {
 
 /* After pages were taken: if some of them were untouched though others lie free with old data, these were of no
  * use, and they are not to add to the peak. */
-static void balance(struct acre_page_heap *heap, uint32_t untouched_pages) {
+static void balance(struct acre_page_heap *heap, const struct acre_span_place *place) {
     struct acre_balance *state = &heap->balance;
     size_t used = used_bytes(heap), grown_bytes = used - acre_min(used, state->peak_bytes);
     state->peak_bytes += grown_bytes;
-    state->grown_bytes += grown_bytes;
-    if (untouched_pages == 0) return;
-    state->untouched_bytes += (size_t)untouched_pages << acre_page_shift();
+    state->grown_bytes += grown_bytes - acre_min(grown_bytes, (size_t)place->unused << acre_page_shift());
+    if (place->untouched == 0) return;
+    state->untouched_bytes += (size_t)place->untouched << acre_page_shift();
     bound_spare(heap, acre_max(DIRTY_LEAST, used / DIRTY_PART) << state->doublings);
 }
 
@@ -243,25 +244,42 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     if (heap->dirty_pages > 0) look_now_and_then(heap);
 }
 
-static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules, uint32_t touched_pages) {
-    struct acre_span_place place = {0, NULL, 0, 0};
-    uint32_t best = 0, best_price = UINT32_MAX, price, left = SPAN_CHUNKS_MOST;
-    for (struct acre_node *node = heap->granules.next;
-         node != &heap->granules && left > 0 && best_price > ACRE_PRICE_FINE; node = node->next) {
+/* The chunk of the best place for a slab, and its page there; or NULL. No further than there would be room for all
+ * that is in use: in a heap that shrinks the top is to become free. */
+static struct acre_chunk *find_place(struct acre_page_heap *heap, uint32_t granules, uint32_t touched_pages,
+                                     uint32_t *index) {
+    struct acre_chunk *best = NULL;
+    uint32_t best_price = UINT32_MAX, price, left = SPAN_CHUNKS_MOST;
+    size_t room_pages = acre_max(used_bytes(heap), SPAN_ROOM_LEAST) >> acre_page_shift(), seen_pages = 0;
+    for (struct acre_node *node = heap->granules.next; node != &heap->granules; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
-        uint32_t index = acre_chunk_find_granules(chunk, granules, touched_pages, &price);
-        if (index == ACRE_NO_RUN) continue;
-        left--;
-        if (price >= best_price) continue;
-        place.chunk = chunk;
-        best = index;
-        best_price = price;
+        uint32_t found = acre_chunk_find_granules(chunk, granules, touched_pages, &price);
+        if (found == ACRE_NO_RUN) continue;
+        if (price < best_price) {
+            best = chunk;
+            best_price = price;
+            *index = found;
+        }
+        seen_pages += chunk->free_pages;
+        if (best_price <= ACRE_PRICE_FINE || --left == 0 || seen_pages >= room_pages) break;
     }
-    if (place.chunk == NULL) return place;
-    acre_chunk_take_granules(place.chunk, best, granules, &place.dirty);
-    place.base = place.chunk->span.base + ((uintptr_t)best << acre_page_shift());
-    place.pages = acre_run_pages(place.chunk, best);
-    acre_chunks_file(heap, place.chunk);
+    return best;
+}
+
+static struct acre_span_place span_from(struct acre_page_heap *heap, uint32_t granules, uint32_t touched_pages) {
+    uint32_t index = 0;
+    struct acre_chunk *chunk = find_place(heap, granules, touched_pages, &index);
+    if (chunk == NULL) return (struct acre_span_place){0};
+    uint32_t pages = (uint32_t)(granules * ACRE_GRANULE_BYTES >> acre_page_shift());
+    uint32_t expected = touched_pages == 0 ? pages : (uint32_t)acre_min(touched_pages, pages);
+    struct acre_span_place place = {.base = chunk->span.base + ((uintptr_t)index << acre_page_shift()),
+                                    .chunk = chunk,
+                                    .pages = pages,
+                                    .dirty = acre_chunk_count_dirty(chunk, index, pages),
+                                    .unused = pages - expected,
+                                    .untouched = expected - acre_chunk_count_dirty(chunk, index, expected)};
+    acre_chunk_take_granules(chunk, index, granules);
+    acre_chunks_file(heap, chunk);
     return place;
 }
 
@@ -274,8 +292,7 @@ struct acre_span_place acre_page_heap_take_span(struct acre_page_heap *heap, uin
     if (place.base != 0) {
         span->base = place.base;
         acre_map_set(place.base, size_bytes, span);
-        uint32_t expected = touched_pages == 0 ? place.pages : touched_pages;
-        balance(heap, expected - (uint32_t)acre_min(expected, place.dirty));
+        balance(heap, &place);
     }
     acre_unlock(&heap->lock);
     return place;
@@ -298,7 +315,7 @@ void acre_page_heap_give_span(struct acre_page_heap *heap, struct acre_chunk *ch
 }
 
 static struct acre_span_place large_from(struct acre_page_heap *heap, uint32_t pages, uint32_t alignment_pages) {
-    struct acre_span_place place = {0, NULL, 0, 0};
+    struct acre_span_place place = {0};
     for (unsigned bucket = acre_log2_floor(pages); bucket < ACRE_RUN_BUCKETS; bucket++) {
         for (struct acre_node *node = heap->buckets[bucket].next; node != &heap->buckets[bucket];
              node = node->next) {
@@ -328,7 +345,8 @@ struct acre_span_place acre_page_heap_take_large(struct acre_page_heap *heap, si
     }
     if (place.base != 0) {
         acre_run_set_slack(place.chunk, page_index(place.chunk, place.base), (uint32_t)(run_bytes - size_bytes));
-        balance(heap, place.pages - place.dirty);
+        place.untouched = place.pages - place.dirty;
+        balance(heap, &place);
     }
     acre_unlock(&heap->lock);
     return place;

@@ -56,6 +56,8 @@ struct acre_span_place {
     uintptr_t base; /* 0: no memory */
     struct acre_chunk *chunk;
     uint32_t pages, dirty; /* its pages, and those of them that hold old data: 0 means that it reads as zeros */
+    uint32_t unused;       /* that will not be touched, as is expected */
+    uint32_t untouched;    /* of the others, those without old data */
 };
 
 void acre_page_heap_start(struct acre_page_heap *heap, const struct acre_page_policy *policy,

@@ -1,11 +1,14 @@
 /* How each source moves the break, seen with sbrk(0).
  *   down BYTES   source:brk: the break rises for 32 MiB of blocks of that size and, when all are freed, comes
  *                down again by at least half
+ *   low          source:brk: the break comes down although threads, while all but its top was free, took blocks that
+ *                live on, of sizes whose slabs touch few pages
  *   still        source:mmap: the break never moves, whatever is allocated, by threads too
  *   bounded      source:auto with brk_limit:8m: blocks come from the break first, at most 8 MiB of it */
 #include "support/check.h"
 #include "support/process.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -53,6 +56,54 @@ static void run_down(size_t size) {
     }
 }
 
+/* Blocks of many sizes, one of each, in threads at the same time: each has slabs of its own, which touch a page or two.
+ */
+enum { LOW_THREADS = 12, LOW_SIZES = 20 };
+static pthread_barrier_t all_have;
+static void *few[LOW_THREADS][LOW_SIZES];
+
+static void *take_few(void *argument) {
+    void **blocks = argument;
+    for (size_t i = 0; i < LOW_SIZES; i++) {
+        blocks[i] = malloc(1040 + i * 128);
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], 1, 1040);
+    }
+    pthread_barrier_wait(&all_have);
+    return NULL;
+}
+
+static void take_few_in_threads(void) {
+    pthread_t threads[LOW_THREADS];
+    CHECK(pthread_barrier_init(&all_have, NULL, LOW_THREADS) == 0);
+    for (size_t i = 0; i < LOW_THREADS; i++) CHECK(pthread_create(&threads[i], NULL, take_few, few[i]) == 0);
+    for (size_t i = 0; i < LOW_THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    pthread_barrier_destroy(&all_have);
+}
+
+static void free_few(void) {
+    for (size_t i = 0; i < LOW_THREADS * LOW_SIZES; i++) free(few[i / LOW_SIZES][i % LOW_SIZES]);
+}
+
+static void run_low(void) {
+    for (int round = 0; round < 4; round++) {
+        take_few_in_threads();
+        free_few();
+    }
+    malloc_trim(0);
+    uintptr_t start = break_now();
+    void *list = take((size_t)40 << 20, 1024), *top = malloc(200000);
+    uintptr_t peak = break_now();
+    CHECK(top != NULL && peak >= start + ((uintptr_t)32 << 20));
+    give_back(list);
+    CHECK(break_now() >= peak - ((uintptr_t)8 << 20)); /* the block at its top holds it */
+    take_few_in_threads();
+    free(top);
+    printf("break +%zu KiB, then -%zu KiB\n", (peak - start) / 1024, (peak - break_now()) / 1024);
+    CHECKF(peak - break_now() >= (peak - start) / 2, "it came down by %zu of %zu", peak - break_now(), peak - start);
+    free_few();
+}
+
 static void *take_in_thread(void *argument) {
     give_back(take(4 << 20, (size_t)(uintptr_t)argument));
     return NULL;
@@ -93,6 +144,7 @@ int main(int argc, char **argv) {
     process_expect_malloc();
     process_watchdog(120);
     if (strcmp(argv[1], "down") == 0 && argc == 3) run_down((size_t)atol(argv[2]));
+    else if (strcmp(argv[1], "low") == 0) run_low();
     else if (strcmp(argv[1], "still") == 0) run_still();
     else if (strcmp(argv[1], "bounded") == 0) run_bounded();
     else CHECKF(false, "unknown variant %s", argv[1]);

@@ -10,6 +10,7 @@ foreach(size 100 1000 20000 300000)
   acre_test(break_down_${size} break_moves sources SOURCES brk ARGS down ${size})
 endforeach()
 acre_test(break_down_huge break_moves sources SOURCES brk ARGS down 4194304)
+acre_test(break_low break_moves sources SOURCES brk ARGS low)
 acre_test(break_still break_moves sources SOURCES mmap ARGS still)
 acre_test(break_bounded break_moves sources SOURCES auto OPTIONS brk_limit:8m ARGS bounded)
 # glibc's break comes down as well, for blocks below its mmap threshold: the test is not asking for the moon.
