@@ -81,7 +81,7 @@ static struct acre_slab *take_record(unsigned size_class) {
 /* How many of its pages a slab of the class touches in its life, by those that came to their end; 0: none did. */
 static uint32_t expected_pages(const struct acre_depot *depot, unsigned size_class) {
     uint32_t touched = atomic_load_explicit(&depot->touched[size_class], memory_order_relaxed);
-    return touched == 0 ? 0 : (uint32_t)acre_max((touched + TOUCHED_UNIT / 2) / TOUCHED_UNIT, 1);
+    return (touched + TOUCHED_UNIT / 2) / TOUCHED_UNIT;
 }
 
 /* A moving average, which comes all the way to what stays the same. That one of two threads' may be lost does not

@@ -187,7 +187,7 @@ static uint32_t price_of(uint64_t dirty, uint32_t touched_pages) {
 }
 
 uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granules, uint32_t touched_pages,
-                                  uint32_t *price) {
+                                  uint32_t most, uint32_t *price) {
     uint32_t unit = granule_pages(), best = find_row(chunk->free_granules, granules);
     *price = 0;
     if (best == 64) return ACRE_NO_RUN;
@@ -198,7 +198,9 @@ uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granu
     *price = price_of(all_dirty ? low_bits(unit) : 0, touched_pages);
     if (all_dirty || chunk->dirty_pages == 0) return best * unit;
     *price = UINT32_MAX;
-    for (uint64_t left = chunk->free_granules; left != 0 && *price > ACRE_PRICE_FINE; left &= left - 1) {
+    for (uint64_t left = chunk->free_granules; left != 0 && most > 0 && *price > ACRE_PRICE_FINE;
+         left &= left - 1) {
+        most--;
         uint32_t granule = acre_lowest_bit(left), page = granule * unit;
         uint32_t granule_price = price_of(chunk->dirty[page / 64] >> page % 64 & low_bits(unit), touched_pages);
         if (granule_price >= *price) continue;

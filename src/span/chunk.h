@@ -60,10 +60,11 @@ uint32_t acre_chunk_take(struct acre_chunk *chunk, uint32_t pages, uint32_t alig
                          enum acre_run_state state, uint32_t *dirty);
 /* Where `granules` whole free ones begin, by its page, or ACRE_NO_RUN: the lowest, when touched_pages is 0:
  * unknown. A single one of which the first so many pages will be touched: where the price of that is least, or fine
- * already. A page without old data among them costs more than anything else, since it will be resident besides what
- * is; old data behind them is lost to others that would come to it (docs/decisions/0014-place-of-a-slab.md). */
+ * already, of the lowest `most` (1 or more). A page without old data among them costs more than anything else,
+ * since it will be resident besides what is; old data behind them is lost to others that would come to it
+ * (docs/decisions/0014-place-of-a-slab.md). */
 uint32_t acre_chunk_find_granules(const struct acre_chunk *chunk, uint32_t granules, uint32_t touched_pages,
-                                  uint32_t *price);
+                                  uint32_t most, uint32_t *price);
 #define ACRE_PRICE_FINE 2u
 /* Takes what was found. */
 void acre_chunk_take_granules(struct acre_chunk *chunk, uint32_t index, uint32_t granules);

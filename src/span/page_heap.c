@@ -22,9 +22,10 @@
 #define RELEASE_AT_ONCE_LEAST ((size_t)4 << 20)
 #define RELEASE_AT_ONCE_PART 2
 #define RELEASE_LEAST_PAGES 4
-/* Chunks that are looked through for the best place of a slab. */
-#define SPAN_CHUNKS_MOST 16u
-#define SPAN_ROOM_LEAST ((size_t)1 << 20)
+/* Free granules that are looked at for the best place of a slab: as many as this part of those in use. */
+#define LOOKED_AT_PART 8
+#define LOOKED_AT_LEAST 8u
+#define LOOKED_AT_MOST 512u
 /* A huge page is broken up for this part of a chunk at the least. */
 #define HUGE_PART 4
 
@@ -119,9 +120,10 @@ static size_t huge_cached_bytes(const struct acre_page_heap *heap) {
 static size_t huge_fresh_bytes(const struct acre_page_heap *heap) {
     return heap->policy.minds_huge_blocks ? acre_huge_fresh_bytes() : 0;
 }
-static size_t used_bytes(const struct acre_page_heap *heap) {
-    return heap->chunk_bytes - (heap->free_pages << acre_page_shift()) + huge_live_bytes(heap);
+static size_t used_in_chunks(const struct acre_page_heap *heap) {
+    return heap->chunk_bytes - (heap->free_pages << acre_page_shift());
 }
+static size_t used_bytes(const struct acre_page_heap *heap) { return used_in_chunks(heap) + huge_live_bytes(heap); }
 size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap) {
     return (ACRE_PEEK(&heap->dirty_pages) << acre_page_shift()) + huge_cached_bytes(heap);
 }
@@ -244,24 +246,25 @@ static void after_free(struct acre_page_heap *heap, struct acre_chunk *chunk) {
     if (heap->dirty_pages > 0) look_now_and_then(heap);
 }
 
-/* The chunk of the best place for a slab, and its page there; or NULL. No further than there would be room for all
- * that is in use: in a heap that shrinks the top is to become free. */
+/* The chunk of the best place for a slab, and its page there; or NULL. Of the lowest granules only, by how much is
+ * in use: in a heap that shrinks the others are to become free. */
 static struct acre_chunk *find_place(struct acre_page_heap *heap, uint32_t granules, uint32_t touched_pages,
                                      uint32_t *index) {
     struct acre_chunk *best = NULL;
-    uint32_t best_price = UINT32_MAX, price, left = SPAN_CHUNKS_MOST;
-    size_t room_pages = acre_max(used_bytes(heap), SPAN_ROOM_LEAST) >> acre_page_shift(), seen_pages = 0;
-    for (struct acre_node *node = heap->granules.next; node != &heap->granules; node = node->next) {
+    uint32_t best_price = UINT32_MAX, price;
+    uint32_t left = (uint32_t)(used_in_chunks(heap) / ACRE_GRANULE_BYTES / LOOKED_AT_PART);
+    left = (uint32_t)acre_max(LOOKED_AT_LEAST, acre_min(left, LOOKED_AT_MOST));
+    for (struct acre_node *node = heap->granules.next; node != &heap->granules && left > 0; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);
-        uint32_t found = acre_chunk_find_granules(chunk, granules, touched_pages, &price);
+        uint32_t found = acre_chunk_find_granules(chunk, granules, touched_pages, left, &price);
         if (found == ACRE_NO_RUN) continue;
         if (price < best_price) {
             best = chunk;
             best_price = price;
             *index = found;
         }
-        seen_pages += chunk->free_pages;
-        if (best_price <= ACRE_PRICE_FINE || --left == 0 || seen_pages >= room_pages) break;
+        if (best_price <= ACRE_PRICE_FINE) break;
+        left -= (uint32_t)acre_min(left, acre_count_bits(chunk->free_granules));
     }
     return best;
 }

@@ -1,8 +1,8 @@
 /* How each source moves the break, seen with sbrk(0).
  *   down BYTES   source:brk: the break rises for 32 MiB of blocks of that size and, when all are freed, comes
  *                down again by at least half
- *   low          source:brk: the break comes down although threads, while all but its top was free, took blocks that
- *                live on, of sizes whose slabs touch few pages
+ *   low BYTES    source:brk: the break comes down although threads, while 40 MiB below its top were free, took blocks
+ *                that live on, of sizes whose slabs touch few pages
  *   still        source:mmap: the break never moves, whatever is allocated, by threads too
  *   bounded      source:auto with brk_limit:8m: blocks come from the break first, at most 8 MiB of it */
 #include "support/check.h"
@@ -85,23 +85,44 @@ static void free_few(void) {
     for (size_t i = 0; i < LOW_THREADS * LOW_SIZES; i++) free(few[i / LOW_SIZES][i % LOW_SIZES]);
 }
 
-static void run_low(void) {
+/* The list goes from the first block to the last, and so do the frees: what is given back meanwhile is high. */
+static void *take_in_order(size_t total_bytes, size_t size) {
+    void **first = NULL, **last = NULL;
+    for (size_t taken_bytes = 0; taken_bytes < total_bytes; taken_bytes += size) {
+        void **block = malloc(size);
+        CHECK(block != NULL);
+        memset(block, 1, size);
+        *block = NULL;
+        if (first == NULL) first = block;
+        else *last = block;
+        last = block;
+    }
+    return first;
+}
+
+static void run_low(size_t size) {
+    const size_t total_bytes = (size_t)40 << 20;
+    void *live = take((size_t)20 << 20, 1024);
     for (int round = 0; round < 4; round++) {
         take_few_in_threads();
         free_few();
     }
     malloc_trim(0);
-    uintptr_t start = break_now();
-    void *list = take((size_t)40 << 20, 1024), *top = malloc(200000);
+    void *list = take_in_order(total_bytes, size), *top = malloc(200000);
+    CHECK(top != NULL);
+    memset(top, 1, 200000);
     uintptr_t peak = break_now();
-    CHECK(top != NULL && peak >= start + ((uintptr_t)32 << 20));
     give_back(list);
-    CHECK(break_now() >= peak - ((uintptr_t)8 << 20)); /* the block at its top holds it */
+    uintptr_t held = break_now();
+    CHECKF(held >= peak - total_bytes / 4, "it came down by %zu although its top is in use", peak - held);
     take_few_in_threads();
     free(top);
-    printf("break +%zu KiB, then -%zu KiB\n", (peak - start) / 1024, (peak - break_now()) / 1024);
-    CHECKF(peak - break_now() >= (peak - start) / 2, "it came down by %zu of %zu", peak - break_now(), peak - start);
+    uintptr_t end = break_now();
+    printf("break %zx, without its top less by %zu KiB\n", peak, (peak - end) / 1024);
+    fflush(stdout);
+    CHECKF(peak - end >= total_bytes * 2 / 3, "it came down by %zu", peak - end);
     free_few();
+    give_back(live);
 }
 
 static void *take_in_thread(void *argument) {
@@ -144,7 +165,7 @@ int main(int argc, char **argv) {
     process_expect_malloc();
     process_watchdog(120);
     if (strcmp(argv[1], "down") == 0 && argc == 3) run_down((size_t)atol(argv[2]));
-    else if (strcmp(argv[1], "low") == 0) run_low();
+    else if (strcmp(argv[1], "low") == 0 && argc == 3) run_low((size_t)atol(argv[2]));
     else if (strcmp(argv[1], "still") == 0) run_still();
     else if (strcmp(argv[1], "bounded") == 0) run_bounded();
     else CHECKF(false, "unknown variant %s", argv[1]);

@@ -84,12 +84,13 @@ static uint32_t cost(uint32_t index, uint32_t touched_pages) {
 
 static void take_granules(size_t number) {
     uint32_t unit = unit_pages(), granules = 1 + unit_below(4), touched = unit_below(unit + 1), best = ACRE_NO_RUN;
-    uint32_t price, index = acre_chunk_find_granules(&chunk, granules, touched, &price);
+    uint32_t most = 1 + unit_below(unit_below(2) == 0 ? 3 : ACRE_CHUNK_GRANULES), seen = 0;
+    uint32_t price, index = acre_chunk_find_granules(&chunk, granules, touched, most, &price);
     bool is_single = granules == 1 && touched > 0;
     for (uint32_t page = 0; page + granules * unit <= chunk.pages; page += unit) {
         if (!is_free(page, granules * unit)) continue;
         if (best == ACRE_NO_RUN || (is_single && cost(page, touched) < cost(best, touched))) best = page;
-        if (!is_single || cost(best, touched) <= ACRE_PRICE_FINE) break;
+        if (!is_single || cost(best, touched) <= ACRE_PRICE_FINE || ++seen == most) break;
     }
     assert_int_equal(index, best);
     assert_int_equal(price, is_single && best != ACRE_NO_RUN ? cost(best, touched) : 0);
@@ -195,7 +196,7 @@ static void whole_chunk(void **state) {
     uint32_t pages = ACRE_CHUNK_GRANULES * unit_pages();
     start(ACRE_CHUNK_GRANULES);
     assert_int_equal(chunk.free_granules, UINT64_MAX);
-    assert_int_equal(acre_chunk_find_granules(&chunk, ACRE_CHUNK_GRANULES, 0, &price), 0);
+    assert_int_equal(acre_chunk_find_granules(&chunk, ACRE_CHUNK_GRANULES, 0, 1, &price), 0);
     assert_int_equal(acre_chunk_count_dirty(&chunk, 0, pages), 0);
     acre_chunk_take_granules(&chunk, 0, ACRE_CHUNK_GRANULES);
     assert_true(chunk.free_pages == 0 && chunk.free_granules == 0 && chunk.longest_run == 0);
@@ -217,7 +218,7 @@ static void start_with_dirty(const uint32_t *dirty_pages, uint32_t granules) {
 }
 
 static uint32_t best_granule(uint32_t touched_pages) {
-    uint32_t price, index = acre_chunk_find_granules(&chunk, 1, touched_pages, &price);
+    uint32_t price, index = acre_chunk_find_granules(&chunk, 1, touched_pages, ACRE_CHUNK_GRANULES, &price);
     return index / unit_pages();
 }
 
@@ -235,7 +236,7 @@ static void best_places(void **state) {
     assert_int_equal(best_granule(5), 1);
     assert_int_equal(best_granule(3), 1); /* fine, and found first */
     assert_int_equal(best_granule(2), 3);
-    assert_int_equal(acre_chunk_find_granules(&chunk, 2, 3, &price), 0); /* more than one: the lowest */
+    assert_int_equal(acre_chunk_find_granules(&chunk, 2, 3, 1, &price), 0); /* more than one: the lowest */
     start_with_dirty((const uint32_t[]){0, 16, 0}, 3);
     assert_int_equal(best_granule(1), 1);
     chunk.advised = true; /* huge pages: who knows */
