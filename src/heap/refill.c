@@ -14,6 +14,12 @@
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
 
+/* What may be free in the slabs that a heap keeps worth a look, or a part of what is in use, before it keeps but
+ * one of each size. Where threads free each other's blocks, those of all sizes come back at once, and what one
+ * thread keeps the others take anew. */
+#define STOCK_BYTES ((size_t)2 << 20)
+#define STOCK_PART 128
+
 /* Looks in a row at a current slab that came near empty and was not. */
 #define WATCHES_MOST 8
 
@@ -439,7 +445,10 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
 /* Slabs worth a look that are more than a heap should keep go to the depot, the oldest first: two at a time, since
  * a thread that was alone until now may have many. */
 static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
-    for (unsigned left = 2; left > 0 && supply->stock > ACRE_STOCK_MOST && !acre_heap_is_alone(); left--) {
+    size_t used_bytes = acre_page_heap_used_bytes(heap->depot->pages);
+    bool enough = heap->partial_free_bytes > acre_max(STOCK_BYTES, used_bytes / STOCK_PART);
+    uint32_t most = enough ? 1 : ACRE_STOCK_MOST;
+    for (unsigned left = 2; left > 0 && supply->stock > most && !acre_heap_is_alone(); left--) {
         struct acre_slab *slab = take_partial(heap, supply);
         acre_recent_expel(heap, slab);
         uint32_t free_blocks = acre_slab_free_now(slab);

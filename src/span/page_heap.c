@@ -120,10 +120,13 @@ static size_t huge_cached_bytes(const struct acre_page_heap *heap) {
 static size_t huge_fresh_bytes(const struct acre_page_heap *heap) {
     return heap->policy.minds_huge_blocks ? acre_huge_fresh_bytes() : 0;
 }
-static size_t used_in_chunks(const struct acre_page_heap *heap) {
-    return heap->chunk_bytes - (heap->free_pages << acre_page_shift());
+size_t acre_page_heap_used_bytes(const struct acre_page_heap *heap) {
+    size_t chunk_bytes = ACRE_PEEK(&heap->chunk_bytes);
+    return chunk_bytes - acre_min(chunk_bytes, ACRE_PEEK(&heap->free_pages) << acre_page_shift());
 }
-static size_t used_bytes(const struct acre_page_heap *heap) { return used_in_chunks(heap) + huge_live_bytes(heap); }
+static size_t used_bytes(const struct acre_page_heap *heap) {
+    return acre_page_heap_used_bytes(heap) + huge_live_bytes(heap);
+}
 size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap) {
     return (ACRE_PEEK(&heap->dirty_pages) << acre_page_shift()) + huge_cached_bytes(heap);
 }
@@ -252,7 +255,7 @@ static struct acre_chunk *find_place(struct acre_page_heap *heap, uint32_t granu
                                      uint32_t *index) {
     struct acre_chunk *best = NULL;
     uint32_t best_price = UINT32_MAX, price;
-    uint32_t left = (uint32_t)(used_in_chunks(heap) / ACRE_GRANULE_BYTES / LOOKED_AT_PART);
+    uint32_t left = (uint32_t)(acre_page_heap_used_bytes(heap) / ACRE_GRANULE_BYTES / LOOKED_AT_PART);
     left = (uint32_t)acre_max(LOOKED_AT_LEAST, acre_min(left, LOOKED_AT_MOST));
     for (struct acre_node *node = heap->granules.next; node != &heap->granules && left > 0; node = node->next) {
         struct acre_chunk *chunk = ACRE_CONTAINER_OF(node, struct acre_chunk, granule_node);

@@ -97,7 +97,9 @@ void acre_page_heap_end(struct acre_page_heap *heap, struct acre_page_heap *heir
 /* Everything that is free back to the OS, but for pad_bytes at the break; whether any was. */
 bool acre_page_heap_release(struct acre_page_heap *heap, size_t pad_bytes);
 
-/* Free pages and cached huge blocks with old data, as far as can be seen without the lock. */
+/* What is in use of its chunks; free pages and cached huge blocks with old data: as far as can be seen without the
+ * lock. */
+size_t acre_page_heap_used_bytes(const struct acre_page_heap *heap);
 size_t acre_page_heap_spare_bytes(const struct acre_page_heap *heap);
 /* Releases the chunk's free pages that hold old data and did so at the last look, and looks again; with the lock
  * held. How many bytes. */

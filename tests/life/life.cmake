@@ -17,6 +17,9 @@ acre_test_of_linked(thread_short_linked thread_churn_linked life SOURCES auto AR
 # With source:mmap a chunk more or less of 4 MiB decides, so it is run by hand there.
 acre_test(thread_rounds thread_churn life SOURCES auto brk ARGS rounds)
 
+acre_test_program(exchange life/exchange.c)
+acre_test(exchange exchange life SOURCES auto GLIBC)
+
 acre_test_program(phases life/phases.c life/phases_cxx.cc)
 acre_test(phases phases life GLIBC)
 acre_test_linked(phases_linked life/phases.c life/phases_cxx.cc)
