@@ -14,9 +14,10 @@
  * it each time. */
 #define KEEP_BYTES ((size_t)256 << 10)
 
-/* What may be free in the slabs that a heap keeps worth a look, or a part of what is in use, before it keeps but
- * one of each size. Where threads free each other's blocks, those of all sizes come back at once, and what one
- * thread keeps the others take anew. */
+/* What may be free in the slabs that a heap keeps worth a look, or a part of what is in use of its chunks, before
+ * it keeps but one of a size when more of that come in. Where threads free each other's blocks, slabs of all sizes
+ * come back at once, and what one thread keeps the others take anew (docs/decisions/0015-what-a-thread-keeps.md).
+ */
 #define STOCK_BYTES ((size_t)2 << 20)
 #define STOCK_PART 128
 
@@ -442,13 +443,18 @@ static void settle_empty(struct acre_heap *heap, struct acre_slab *slab) {
     if (supply->slab != NULL) acre_heap_watch_current(heap, supply->slab, true);
 }
 
-/* Slabs worth a look that are more than a heap should keep go to the depot, the oldest first: two at a time, since
- * a thread that was alone until now may have many. */
-static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
+/* Of the slabs worth a look that a heap has of a class, how many it keeps. */
+static uint32_t stock_most(const struct acre_heap *heap) {
     size_t used_bytes = acre_page_heap_used_bytes(heap->depot->pages);
-    bool enough = heap->partial_free_bytes > acre_max(STOCK_BYTES, used_bytes / STOCK_PART);
-    uint32_t most = enough ? 1 : ACRE_STOCK_MOST;
-    for (unsigned left = 2; left > 0 && supply->stock > most && !acre_heap_is_alone(); left--) {
+    return heap->partial_free_bytes > acre_max(STOCK_BYTES, used_bytes / STOCK_PART) ? 1 : ACRE_STOCK_MOST;
+}
+
+/* The others go to the depot, the oldest first: two at a time, since a thread that was alone until now may have
+ * many. */
+static void share_surplus(struct acre_heap *heap, struct acre_supply *supply) {
+    if (supply->stock <= 1 || acre_heap_is_alone()) return;
+    uint32_t most = stock_most(heap);
+    for (unsigned left = 2; left > 0 && supply->stock > most; left--) {
         struct acre_slab *slab = take_partial(heap, supply);
         acre_recent_expel(heap, slab);
         uint32_t free_blocks = acre_slab_free_now(slab);

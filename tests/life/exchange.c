@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { place_count = 20000, steady_count = 4, line_count = 2, short_steps = 2000, look_count = 300 };
-static const size_t most_bytes = (size_t)80 << 20;
+static const size_t most_bytes = (size_t)100 << 20;
 
 static _Atomic(uint64_t *) places[place_count];
 static _Atomic bool is_over;
