@@ -37,8 +37,9 @@ struct acre_supply {
     bool mixed_again;         /* it was carved more than once since the heap was last emptied */
 } __attribute__((aligned(64)));
 
-/* Partly used slabs of one class that a heap keeps beside others, or one where it has much free; more go to the depot, where whoever allocates
- * finds them. A heap that is alone keeps all: a free into a slab of the depot takes a lock. */
+/* Partly used slabs of one class that a heap keeps beside others, or one where it has much free
+ * (docs/decisions/0015-what-a-thread-keeps.md); more go to the depot, where whoever allocates finds them. A heap that
+ * is alone keeps all: a free into a slab of the depot takes a lock. */
 #define ACRE_STOCK_MOST 8
 
 #define ACRE_OUTBOX_SLOTS 16u
