@@ -9,6 +9,7 @@
  *   inherit         threads exchange blocks, some of them end, and the child frees what all of them had left
  * Options: --forks N. After glibc's tst-mallocfork, -2 and -3. */
 #include "support/check.h"
+#include "support/exchange.h"
 #include "support/process.h"
 
 #include <errno.h>
@@ -239,54 +240,8 @@ static void run_first(void) {
 
 /* ---- the child frees what threads left that it does not have */
 
-enum { left_count = 20000 };
-static _Atomic(uint64_t *) left[left_count];
-
-static void exchange(uint64_t *random, int steps) {
-    for (int i = 0; i < steps; i++) {
-        unsigned slot = (unsigned)(process_random(random) % left_count);
-        uint64_t *block = process_random(random) % 3 == 0 ? NULL : malloc(100 + process_random(random) % 900);
-        if (block != NULL) block[0] = block[1] = slot;
-        block = atomic_exchange(&left[slot], block);
-        if (block != NULL) CHECK(block[0] == slot && block[1] == slot);
-        free(block);
-    }
-}
-
-static void *exchange_always(void *argument) {
-    uint64_t random = (uint64_t)(intptr_t)argument + 1;
-    while (!is_over) exchange(&random, 500);
-    return NULL;
-}
-
-static void *exchange_once(void *argument) {
-    uint64_t random = (uint64_t)(intptr_t)argument + 100;
-    exchange(&random, 2000);
-    return NULL;
-}
-
-static void *start_short_lives(void *argument) {
-    for (intptr_t i = (intptr_t)argument; !is_over; i++) {
-        pthread_t thread;
-        CHECK(pthread_create(&thread, NULL, exchange_once, (void *)i) == 0);
-        CHECK(pthread_join(thread, NULL) == 0);
-    }
-    return NULL;
-}
-
-static void *free_what_is_left(void *unused) {
-    (void)unused;
-    for (int slot = 0; slot < left_count; slot++) {
-        uint64_t *block = left[slot];
-        if (block == NULL) continue;
-        CHECK(block[0] == (uint64_t)slot && block[1] == (uint64_t)slot);
-        free(block);
-    }
-    return NULL;
-}
-
 static void run_inherit(void) {
-    start_workers(exchange_always, start_short_lives);
+    start_workers(exchange_steadily, exchange_in_short_lives);
     for (int i = 0; i < forks; i++) {
         usleep(1000);
         pid_t child = fork();
@@ -295,13 +250,14 @@ static void run_inherit(void) {
             process_watchdog(60);
             pthread_t thread;
             /* By the thread that forked, or by one that may get the place of one that is gone. */
-            if (i % 2 == 0) free_what_is_left(NULL);
-            else if (pthread_create(&thread, NULL, free_what_is_left, NULL) == 0) pthread_join(thread, NULL);
+            if (i % 2 == 0) exchange_free_all(NULL);
+            else if (pthread_create(&thread, NULL, exchange_free_all, NULL) == 0) pthread_join(thread, NULL);
             work_in_child(false);
             _exit(0);
         }
         expect_good_end(child);
     }
+    exchange_is_over = true;
     stop_workers();
 }
 

@@ -1,10 +1,10 @@
 # Threads, processes, and every phase of a life.
-acre_test_program(fork_storm life/fork_storm.c)
+acre_test_program(fork_storm life/fork_storm.c support/exchange.c)
 foreach(variant threads stdio signal-single signal-raw first inherit)
   acre_test(fork_${variant} fork_storm life GLIBC ARGS ${variant} --forks 150)
 endforeach()
 acre_test(fork_signal-threads fork_storm life ARGS signal-threads --forks 150) # glibc can deadlock in this one
-acre_test_linked(fork_storm_static life/fork_storm.c)
+acre_test_linked(fork_storm_static life/fork_storm.c support/exchange.c)
 if(TARGET fork_storm_static)
   target_link_options(fork_storm_static PRIVATE -static)
   acre_test_of_linked(fork_static fork_storm_static life SOURCES auto ARGS threads --forks 50)
@@ -17,7 +17,7 @@ acre_test_of_linked(thread_short_linked thread_churn_linked life SOURCES auto AR
 # With source:mmap a chunk more or less of 4 MiB decides, so it is run by hand there.
 acre_test(thread_rounds thread_churn life SOURCES auto brk ARGS rounds)
 
-acre_test_program(exchange life/exchange.c)
+acre_test_program(exchange life/exchange.c support/exchange.c)
 acre_test(exchange exchange life SOURCES auto GLIBC)
 
 acre_test_program(phases life/phases.c life/phases_cxx.cc)
