@@ -106,6 +106,7 @@ uint64_t load_medium(const struct load_options *options);
 uint64_t load_huge(const struct load_options *options);
 uint64_t load_passing(const struct load_options *options);
 uint64_t load_server(const struct load_options *options);
+uint64_t load_exchange(const struct load_options *options);
 uint64_t load_churn(const struct load_options *options);
 uint64_t load_trees(const struct load_options *options);
 uint64_t load_sharing_active(const struct load_options *options);

@@ -31,6 +31,7 @@ const struct load load_table[] = {
     {"huge", "1 to 16 MiB come and go", {2500, 1, 0, 1}, 1, load_huge},
     {"passing", "every block freed by another thread", {6000000, 1, 0, 1}, 0, load_passing},
     {"server", "threads hand their blocks to successors and end", {600, 4, 0, 1}, 0, load_server},
+    {"exchange", "many threads free what others took, some of them end", {1000000, 4, 0, 1}, 0, load_exchange},
     {"churn", "thousands of short threads", {30000, 4, 0, 1}, 0, load_churn},
     {"trees", "many live small objects, walked", {6, 1, 200 * MIB, 1}, 1, load_trees},
     {"sharing-active", "two threads' own small blocks, written hard", {1500000, 2, 0, 1}, 0, load_sharing_active},

@@ -15,7 +15,7 @@ BARE = "bare"
 # These write all that they ask for, or a byte in each page of it, so each page of the peak must be resident once.
 FILLING = ["lifo", "fifo", "random", "random-4", "phases", "strings", "calloc-small", "aligned", "medium", "huge",
            "trees"]
-OTHERS = ["vectors", "calloc-large", "passing", "server", "churn"]
+OTHERS = ["vectors", "calloc-large", "passing", "server", "exchange", "churn"]
 # One process: what every process costs, whatever it does.
 START = dataclasses.replace(next(w for w in workloads.LOOPS if w.name == "start"), repeats=1)
 

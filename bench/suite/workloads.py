@@ -63,6 +63,7 @@ LOOPS = [
     loop("huge"),
     loop("passing", threaded=True),
     loop("server", threaded=True),
+    loop("exchange", threaded=True),
     loop("churn", threaded=True),
     loop("trees"),
     loop("sharing-active", threaded=True),
