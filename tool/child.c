@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -32,6 +33,14 @@ struct signal_state {
     struct sigaction actions[SIGNALS];
     sigset_t mask;
 };
+
+static struct sigaction file_size_action;
+
+void child_keep_file_size_signal(void) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGXFSZ, &ignore, &file_size_action);
+}
 
 static volatile sig_atomic_t forward_to; /* the running child, or 0 */
 
@@ -75,6 +84,7 @@ static void give_signals_back(const struct signal_state *before) {
     for (size_t i = 0; i < SIGNALS; i++) {
         sigaction(signals[i].number, &before->actions[i], NULL);
     }
+    sigaction(SIGXFSZ, &file_size_action, NULL);
     sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 
@@ -119,12 +129,33 @@ static void watch(const struct child_request *request, pid_t pid) {
     }
 }
 
+/* Of a process that has ended and was not reaped. */
+static void read_name(pid_t pid, char name[16]) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? 0 : read(file, name, 15);
+    name[length < 0 ? 0 : length] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+    if (file >= 0) {
+        close(file);
+    }
+}
+
+static uint64_t coarse_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* The signals stay blocked around the reaping: after it, the pid may be somebody else's. */
 static void await(const struct child_request *request, pid_t pid, struct child_ending *ending) {
     siginfo_t information;
     watch(request, pid);
     while (waitid(P_PID, (id_t)pid, &information, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
     }
+    ending->ended_ms = coarse_ms();
+    read_name(pid, ending->name);
     sigset_t before;
     block_all(&before);
     forward_to = 0;

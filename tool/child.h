@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Before anything is written: a file that may not grow is an error to report, not the end of acre. The program gets
+ * the signal as it was. */
+void child_keep_file_size_signal(void);
+
 struct child_request {
     const char *path; /* with a slash */
     char **arguments; /* NULL at the end */
@@ -18,6 +22,8 @@ struct child_request {
 struct child_ending {
     int start_error; /* errno when the program could not be executed; 0 when it ran */
     int wait_status; /* as from wait(2) */
+    uint64_t ended_ms; /* CLOCK_MONOTONIC_COARSE */
+    char name[16];     /* of the program that the process ran last, as the kernel has it; may be empty */
     uint64_t resident_peak_bytes;
     double wall_seconds;
 };

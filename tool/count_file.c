@@ -89,7 +89,8 @@ static void read_slot(const struct acre_count_process *slot, struct image_figure
         .live_end_bytes = load(&slot->live.now),
         .live_peak_bytes = load(&slot->live.peak),
         .live_end_blocks = load(&slot->live.blocks),
-        .retained_end_bytes = load(&slot->retained_now),
+        .looked_ms = load(&slot->looked_ms),
+        .retained_bytes = load(&slot->retained_now),
         .metadata_end_bytes = load(&slot->metadata_now),
         .released_again_bytes = load(&slot->released_again),
     };

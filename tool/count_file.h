@@ -29,7 +29,8 @@ struct image_figures {
     uint64_t break_start, break_peak, break_end; /* addresses */
     uint64_t mapped_end_bytes, mapped_peak_bytes;
     uint64_t live_end_bytes, live_peak_bytes, live_end_blocks;
-    uint64_t retained_end_bytes, metadata_end_bytes;
+    uint64_t looked_ms; /* CLOCK_MONOTONIC_COARSE; what comes from a walk is of then: retained, the picture */
+    uint64_t retained_bytes, metadata_end_bytes;
     uint64_t released_bytes[ACRE_COUNT_RELEASED_HOWS], released_again_bytes;
     unsigned picture_cells;
     uint8_t picture[ACRE_COUNT_PICTURE_CELLS];

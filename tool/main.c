@@ -5,6 +5,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,19 @@ static void finish_help(void) {
     }
 }
 
+/* What is opened later must not come to be standard output: where that is closed, writing to it is an error. A
+ * program that is started finds it closed, as it was. */
+static void hold_standard_descriptors(void) {
+    int held;
+    while ((held = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 && held <= STDERR_FILENO) {
+    }
+    if (held >= 0) {
+        close(held);
+    }
+}
+
 int main(int argc, char **argv) {
+    hold_standard_descriptors();
     setlocale(LC_CTYPE, "");
     argp_err_exit_status = ACRE_EXIT_USAGE;
     argv[0] = program_invocation_short_name; /* as all other messages begin */

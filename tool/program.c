@@ -41,6 +41,7 @@ static bool executable(struct program *program, const char *path, const char *na
         refuse(program, ACRE_EXIT_CANNOT_EXECUTE, "%s: not executable", name);
     } else {
         program->refusal = 0;
+        program->reason[0] = '\0';
         return true;
     }
     return false;

@@ -146,6 +146,14 @@ static void set_refusal(struct run_result *result, int status, const char *reaso
     complain("%s", reason);
 }
 
+/* The last program of a process that a signal or _exit ended may be one that does not count. */
+const char *run_ended_as(const struct run_result *result) {
+    const struct image_figures *root = &result->figures.root;
+    bool is_other = result->figures.attached && !root->ended && result->ending.name[0] != '\0' &&
+                    strcmp(result->ending.name, root->name) != 0;
+    return is_other ? result->ending.name : NULL;
+}
+
 /* False when acre itself failed. */
 static bool execute(const struct run_request *request, struct run_result *result, struct timeline *timeline) {
     char library[PATH_MAX], count_path[64];
@@ -221,6 +229,7 @@ static int run(int argc, char **argv) {
     option_values_default(result.options);
     struct timeline timeline = {.counts = NULL};
     FILE *report, *json, *html;
+    child_keep_file_size_signal();
     if (argp_parse(&run_argp, argc, argv, ARGP_IN_ORDER, NULL, &request) != 0 ||
         !open_output(request.report_path, stderr, &report) || !open_output(request.json_path, NULL, &json) ||
         !open_output(request.html_path, NULL, &html) || !execute(&request, &result, &timeline)) {

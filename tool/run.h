@@ -32,6 +32,9 @@ struct run_style {
     bool colour, utf8;
 };
 
+/* The name of the process at its end, where that is not the counted program's; else NULL. */
+const char *run_ended_as(const struct run_result *result);
+
 void run_report_write(FILE *stream, const struct run_request *request, const struct run_result *result,
                       struct run_style style);
 /* The page: the figures, and what happened meanwhile, of which nothing is left afterwards. */

@@ -88,9 +88,9 @@ struct run_advice run_advise(const struct run_request *request, const struct run
     if (syscalls >= SYSCALLS_MANY && calls / syscalls < CALLS_PER_SYSCALL_FEW) {
         return advise_fewer_syscalls(root->syscalls, result->options);
     }
-    if (root->retained_end_bytes > RETAINED_MUCH_BYTES && root->retained_end_bytes > root->live_peak_bytes / 2 &&
-        result->options[OPTION_huge_cache].value != 0) {
-        return advise("--option huge_cache:off", "much stays retained");
+    if (root->ended && root->retained_bytes > RETAINED_MUCH_BYTES &&
+        root->retained_bytes > root->live_peak_bytes / 2 && request->html_path == NULL) {
+        return advise("--html FILE", "much is free at the end: the page shows where");
     }
     if (root->live_end_bytes > LEFTOVERS_MUCH_BYTES && root->live_end_bytes > root->live_peak_bytes / 4) {
         return advise("--json FILE", "many blocks are left: run it longer, compare live.end");

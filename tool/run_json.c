@@ -80,7 +80,7 @@ static void add_figures(json_t *to, const struct image_figures *image, bool know
                         json_pack("{s:o, s:o, s:o}", "peak", figure(known, image->live_peak_bytes), "end",
                                   figure(known, image->live_end_bytes), "blocks",
                                   figure(known, image->live_end_blocks)));
-    json_object_set_new(to, "retained", json_pack("{s:o}", "end", figure(known, image->retained_end_bytes)));
+    json_object_set_new(to, "retained", json_pack("{s:o}", "end", figure(known && image->ended, image->retained_bytes)));
     json_t *released = counts(known, released_names, image->released_bytes, ACRE_COUNT_RELEASED_HOWS);
     json_object_set_new(released, "again", figure(known, image->released_again_bytes));
     json_object_set_new(to, "released", released);
@@ -141,6 +141,11 @@ json_t *run_json(const struct run_request *request, const struct run_result *res
                   "wall_seconds", result->ending.wall_seconds, "attached", (int)result->figures.attached);
     if (!result->figures.attached && result->doubt[0] != '\0') {
         json_object_set_new(root, "reason", text_json(result->doubt));
+    }
+    json_object_set_new(root, "regular_exit",
+                        result->figures.attached ? json_boolean(result->figures.root.ended) : json_null());
+    if (run_ended_as(result) != NULL) {
+        json_object_set_new(root, "ended_as", text_json(run_ended_as(result)));
     }
     add_figures(root, &result->figures.root, result->figures.attached);
     json_object_set_new(

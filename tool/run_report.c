@@ -125,8 +125,9 @@ static void say_memory(const struct report *report, const struct image_figures *
              image->live_end_blocks == 1 ? "" : "s");
     say_row(report, "live", human_bytes(image->live_peak_bytes).text, human_bytes(image->live_end_bytes).text,
             note);
-    snprintf(note, sizeof note, "besides, acre's own records %s", human_bytes(image->metadata_end_bytes).text);
-    say_row(report, "retained", "-", human_bytes(image->retained_end_bytes).text, note);
+    snprintf(note, sizeof note, "%s; acre's own records %s", image->ended ? "free pages and blocks" : "not known",
+             human_bytes(image->metadata_end_bytes).text);
+    say_row(report, "retained", "-", image->ended ? human_bytes(image->retained_bytes).text : "-", note);
     say_row(report, "resident", human_bytes(resident_peak_bytes).text, "-", "all memory of the biggest process");
 }
 
@@ -221,13 +222,14 @@ static void say_arenas(const struct report *report, const struct image_figures *
 }
 
 /* Five shades for how much of a cell is live, and a blank where nothing is. */
-static void say_picture(const struct report *report, const struct image_figures *image) {
+static void say_picture(const struct report *report, const struct image_figures *image,
+                        const struct child_ending *ending) {
     static const char *const blocks[] = {"·", "░", "▒", "▓", "█"};
     static const char *const letters[] = {".", ":", "+", "*", "#"};
     const char *const *shades = report->style.utf8 ? blocks : letters;
     label(report, "heap");
     if (image->picture_cells == 0) {
-        fputs(image->ended ? "no picture\n" : "no picture: it did not end by exit()\n", report->stream);
+        fputs("no picture\n", report->stream);
         return;
     }
     for (size_t i = 0; i < image->picture_cells; i++) {
@@ -238,6 +240,23 @@ static void say_picture(const struct report *report, const struct image_figures 
     label(report, "");
     fprintf(report->stream, "live: %s none  %s to 25 %%  %s to 50 %%  %s to 75 %%  %s more; blank: nothing\n",
             shades[0], shades[1], shades[2], shades[3], shades[4]);
+    if (!image->ended) {
+        double ago_s = (double)(int64_t)(ending->ended_ms - image->looked_ms) / 1000;
+        label(report, "");
+        fprintf(report->stream, "as it was %s before the end: it did not end by exit()\n",
+                human_duration(ago_s < 0 ? 0 : ago_s).text);
+    }
+}
+
+/* Another name at the end: it ran a program that does not count, and that is not what the figures are about. */
+static void say_later_program(const struct report *report, const struct run_result *result) {
+    if (run_ended_as(result) == NULL) {
+        return;
+    }
+    char name[32];
+    printable(name, sizeof name, run_ended_as(result));
+    label(report, "after exec");
+    fprintf(report->stream, "%s, which is not counted: it is not on acre, or it is a new name\n", name);
 }
 
 static void say_earlier_images(const struct report *report, const struct count_figures *figures) {
@@ -265,14 +284,17 @@ static int by_live_peak(const void *left, const void *right) {
     return (a->live_peak_bytes < b->live_peak_bytes) - (a->live_peak_bytes > b->live_peak_bytes);
 }
 
-/* There is room for fewer where arenas have theirs. */
-static size_t processes_most(const struct count_figures *figures) {
+/* There is room for fewer where arenas have theirs, and where there is more to say about the end. */
+static size_t processes_most(const struct run_result *result) {
+    const struct count_figures *figures = &result->figures;
+    size_t end_lines = !figures->root.ended + (run_ended_as(result) != NULL);
     size_t arena_lines = figures->root.arena_names == 0 ? 0 : 1 + arenas_shown(&figures->root);
-    size_t room = RUN_REPORT_LINES_MOST - COMMAND_LINES_MOST - 1 - arena_lines;
+    size_t room = RUN_REPORT_LINES_MOST - COMMAND_LINES_MOST - 1 - arena_lines - end_lines;
     return room < RUN_REPORT_PROCESSES_MOST ? room : RUN_REPORT_PROCESSES_MOST;
 }
 
-static void say_processes(const struct report *report, const struct count_figures *figures) {
+static void say_processes(const struct report *report, const struct run_result *result) {
+    const struct count_figures *figures = &result->figures;
     const struct count_total *total = &figures->total;
     label(report, "all processes");
     fprintf(report->stream, "%s (programs %s", human_count(total->processes).text, human_count(total->images).text);
@@ -291,7 +313,7 @@ static void say_processes(const struct report *report, const struct count_figure
         sorted[count++] = figures->images[i];
     }
     qsort(sorted, count, sizeof *sorted, by_live_peak);
-    size_t most = processes_most(figures);
+    size_t most = processes_most(result);
     for (size_t i = 0; i < count && i < most; i++) {
         char name[16];
         printable(name, sizeof name, sorted[i].name);
@@ -340,13 +362,14 @@ void run_report_write(FILE *stream, const struct run_request *request, const str
         say_memory(&report, &figures->root, result->ending.resident_peak_bytes);
         say_released(&report, &figures->root);
         say_arenas(&report, &figures->root);
-        say_picture(&report, &figures->root);
+        say_picture(&report, &figures->root, &result->ending);
         say_earlier_images(&report, figures);
+        say_later_program(&report, result);
     } else {
         say_uncounted(&report, request, result);
     }
     if (request->children && request->counting) {
-        say_processes(&report, figures);
+        say_processes(&report, result);
     }
     say_next(&report, request, result);
 }

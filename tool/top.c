@@ -1,13 +1,16 @@
 /* acre top: processes on acre, or one of them, as they change. */
 #include "top.h"
 
+#include "child.h"
 #include "command.h"
 #include "complain.h"
+#include "terminal.h"
 #include "trim.h"
 
 #include <argp.h>
 #include <curses.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +33,18 @@ static const struct argp_option top_options[] = {
     {0},
 };
 
+/* Whole, in decimal digits alone, as for the other commands. */
+static bool parse_whole(const char *text, double most, double *number) {
+    *number = 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || *number > most) {
+            return false;
+        }
+        *number = *number * 10 + (*c - '0');
+    }
+    return *number >= 1 && *number <= most;
+}
+
 static bool parse_number(const char *text, double least, double most, double *number) {
     char *end;
     errno = 0;
@@ -47,7 +62,7 @@ static error_t parse_top(int key, char *argument, struct argp_state *state) {
         }
         return 0;
     case KEY_TOP_BATCH:
-        if (!parse_number(argument, 1, BATCHES_MOST, &number)) {
+        if (!parse_whole(argument, BATCHES_MOST, &number)) {
             argp_error(state, "--batch takes a number from 1 on, not '%s'", argument);
         }
         arguments->batches = (long)number;
@@ -56,7 +71,7 @@ static error_t parse_top(int key, char *argument, struct argp_state *state) {
         if (arguments->pid != 0) {
             argp_error(state, "one process at a time: '%s' is too much", argument);
         }
-        if (!parse_number(argument, 1, 0x7fffffff, &number)) {
+        if (!parse_whole(argument, 0x7fffffff, &number)) {
             argp_error(state, "'%s' is no process: acre top takes its number", argument);
         }
         arguments->pid = (pid_t)number;
@@ -75,7 +90,8 @@ static const struct argp top_argp = {
         "calls, sizes of blocks, and a picture."
         "\vKeys: q ends; + and - look less and more often; t asks the process to give back what is free, as "
         "acre trim does; in the list the arrow keys and Enter choose a process, and b goes back. Exit status: 0; "
-        "125: there is no such process, or it cannot be looked at; 2: wrong usage.",
+        "1: the output "
+        "could not be written; 125: there is no such process, or it cannot be looked at; 2: wrong usage.",
 };
 
 double top_now_s(void) {
@@ -148,7 +164,7 @@ static int run_batches(const struct top_arguments *arguments) {
 enum { PAIR_FULL = 1, PAIR_HALF, PAIR_FEW, PAIR_STOCK, PAIR_METADATA, PAIR_FREE, PAIR_OTHER };
 
 static void start_colours(void) {
-    if (!has_colors() || getenv("NO_COLOR") != NULL) {
+    if (!has_colors() || !terminal_wants_colour(STDOUT_FILENO)) {
         return;
     }
     start_color();
@@ -301,17 +317,33 @@ static bool look_once(struct session *session, struct top_screen *screen, char r
     return true;
 }
 
-/* Looks until q, or until the process is gone, which is said afterwards in `reason`. */
+static volatile sig_atomic_t ended_by; /* a signal, or 0 */
+
+static void note_signal(int number) { ended_by = number; }
+
+/* Before the terminal is taken: it has to be put back first. Where they are ignored they stay so. */
+static void catch_signals(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct sigaction action = {.sa_handler = note_signal}, before;
+        sigemptyset(&action.sa_mask);
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+            sigaction(signals[i], &action, NULL);
+        }
+    }
+}
+
+/* Looks until q, a signal, or until the process is gone, which is said afterwards in `reason`. */
 static void run_session(struct session *session, char reason[512]) {
     bool goes_on = true;
-    while (goes_on) {
+    while (goes_on && ended_by == 0) {
         struct top_screen screen;
         if (!make_screen(&screen, LINES > 2 ? (size_t)LINES - 1 : 1, COLS > 20 ? (unsigned)COLS - 1 : 20)) {
             return;
         }
         goes_on = look_once(session, &screen, reason);
         double until_s = top_now_s() + session->delay_s;
-        for (double left_s; goes_on && (left_s = until_s - top_now_s()) > 0;) {
+        for (double left_s; goes_on && ended_by == 0 && (left_s = until_s - top_now_s()) > 0;) {
             draw(session, &screen);
             timeout((int)(left_s * 1000) + 1);
             int key = getch();
@@ -335,6 +367,7 @@ static int run_on_terminal(const struct top_arguments *arguments) {
         complain("acre top needs a terminal; --batch 1 prints one look");
         return ACRE_EXIT_USAGE;
     }
+    catch_signals();
     SCREEN *screen = newterm(NULL, stdout, stdin);
     if (screen == NULL) {
         complain("the terminal '%s' is not known; --batch 1 prints one look",
@@ -349,6 +382,9 @@ static int run_on_terminal(const struct top_arguments *arguments) {
     run_session(&session, reason);
     endwin();
     delscreen(screen);
+    if (ended_by != 0) {
+        child_die_alike(ended_by);
+    }
     if (reason[0] != '\0') {
         complain("%s", reason);
     }

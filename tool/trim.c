@@ -39,6 +39,9 @@ static error_t parse_trim(int key, char *argument, struct argp_state *state) {
         if (*words != NULL) {
             argp_error(state, "one process at a time: '%s' is too much", argument);
         }
+        if (*argument == '\0') { /* as pidof gives it that finds none */
+            argp_error(state, "which process? The argument is empty");
+        }
         *words = argument;
         return 0;
     case ARGP_KEY_NO_ARGS:
@@ -54,9 +57,8 @@ static const struct argp trim_argp = {
     .args_doc = "PID",
     .doc = "Ask a process on acre to give back to Linux what is free, as acre_release() in it would."
            "\vThe process's scavenger does it, a thread that is there once the process has threads and holds some "
-           "memory, or has much that is free. No signal is sent and nothing is attached. Exit status: 0; 125: it "
-           "could "
-           "not be asked, or did not answer; 2: wrong usage.",
+           "memory, or has much that is free. No signal is sent and nothing is attached. Exit status: 0; 1: the "
+           "output could not be written; 125: it could not be asked, or did not answer; 2: wrong usage.",
 };
 
 static _Atomic uint32_t *word_of(const struct post *post, int field) {

@@ -48,6 +48,7 @@ static void look(void) {
     memcpy(record->picture, cells, filled);
     acre_counter_put(&record->picture_cells, filled);
     acre_count_arenas_held(record);
+    acre_counter_put(&record->looked_ms, acre_os_clock_ms());
 }
 
 /* Does not wait for the registry: malloc does not, and who visits arenas may be waiting for this thread. */

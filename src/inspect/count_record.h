@@ -15,7 +15,7 @@
 
 #define ACRE_COUNT_ENVIRONMENT "ACRE_COUNT"
 #define ACRE_COUNT_MAGIC UINT64_C(0x31746e756f637261) /* "arcount1" */
-#define ACRE_COUNT_VERSION 3u
+#define ACRE_COUNT_VERSION 4u
 #define ACRE_COUNT_PROCESSES 4096u /* process images that one run can hold; later ones are only tallied */
 #define ACRE_COUNT_ARENAS 32u      /* names of arenas that an image's table can tell apart */
 #define ACRE_COUNT_ARENA_NAME 32u  /* bytes of such a name, with its NUL */
@@ -81,13 +81,14 @@ struct acre_count_process {
     _Atomic uint64_t break_start, break_peak, break_end; /* addresses; 0: the break was never looked at */
     _Atomic uint64_t mapped_now, mapped_peak;            /* bytes mapped by the allocator with mmap */
     struct acre_count_live live;
-    _Atomic uint64_t retained_now; /* resident bytes without a live block that acre could give back (own books) */
+    _Atomic uint64_t looked_ms;    /* CLOCK_MONOTONIC_COARSE when retained_now, picture and what arenas hold were made */
+    _Atomic uint64_t retained_now; /* bytes that may be resident and hold no live block (own books) */
     _Atomic uint64_t metadata_now; /* bytes of acre's own records (mapped) */
     _Atomic uint64_t released[ACRE_COUNT_RELEASED_HOWS]; /* bytes in all that may have been resident */
     _Atomic uint64_t released_again;                     /* of these, what was put to use again */
     _Atomic uint64_t threads_peak;                       /* thread heaps in use at once */
     /* A picture of the heap: break and chunk address space in equal cells, 0..100 per cent live, 255: nothing
-     * there. Written at a regular exit; picture_cells is 0 when there is none. */
+     * there. picture_cells is 0 when there is none. */
     _Atomic uint64_t picture_cells;
     uint8_t picture[ACRE_COUNT_PICTURE_CELLS];
     char name[64]; /* program name (comm-like, NUL-terminated) */

@@ -80,13 +80,13 @@ static void apply(struct acre_options *options, const struct row *row, const cha
         if (choice >= 0)
             set(options, row, (uint64_t)choice);
         else
-            acre_report("ACRE_OPTIONS: %s:%s: not one of %s; the default is used", row->name, word, row->choices);
+            acre_report("ACRE_OPTIONS: %s:%s: not one of %s; it has no effect", row->name, word, row->choices);
     } else if (row->kind == TIME && strcmp(word, "never") == 0) {
         set(options, row, ACRE_OPTION_NEVER);
     } else if (read_number(word, row->kind == SIZE, &value) && value >= row->least && value <= row->most) {
         set(options, row, value);
     } else {
-        acre_report("ACRE_OPTIONS: %s:%s: not a %s from %zu to %zu; the default is used", row->name, word,
+        acre_report("ACRE_OPTIONS: %s:%s: not a %s from %zu to %zu; it has no effect", row->name, word,
                     kind_words[row->kind], (size_t)row->least, (size_t)row->most);
     }
 }

@@ -309,6 +309,12 @@ d["live"]["blocks"], d["live"]["peak"])')" "$wanted"
     is "exact figures, killed" "$(json exact.json '(d["calls"]["malloc"], d["calls"]["free"], d["live"]["end"],
 d["live"]["blocks"], d["live"]["peak"])')" "$wanted"
     is "killed: exit" "$(json exact.json 'd["exit"]')" "{'signal': 9}"
+    has "killed: the picture says of when it is" "$(cat err)" 'as it was [0-9.]+ m?s before the end'
+    has "killed: what is retained is not known" "$(cat err)" 'retained +- +- +not known'
+    is "killed: nor in the JSON" "$(json exact.json '(d["retained"]["end"], d["regular_exit"])')" "(None, False)"
+    status "$acre" run --json exact.json -- ./exact return >/dev/null
+    is "by exit: it is" "$(json exact.json '(d["retained"]["end"] is None, d["regular_exit"])')" "(False, True)"
+    is "by exit: no word of another time" "$(grep -c 'before the end' err)" 0
     status "$acre" run --json exact.json -- ./exact fail >/dev/null
     is "failed calls" "$(json exact.json 'd["calls"]["failed"]')" 1
     status "$acre" run -- ./exact return >/dev/null
@@ -330,6 +336,14 @@ test_report() {
     is "report has at most 27 lines" "$(status "$acre" run -- sh -c 'exec env true'; [ "$(lines err)" -le 27 ] && echo yes)" "0
 yes"
     has "programs before exec" "$(cat err)" 'before exec +.*env \('
+    status "$acre" run --json later.json -- env -i sh -c 'exit 3' >/dev/null
+    has "a program that is not on acre came after" "$(cat err)" 'after exec +sh, which is not counted'
+    is "its name in the JSON" "$(json later.json 'd["ended_as"]')" sh
+    is "no reason where a program of a later directory ran" \
+        "$(PATH=/nowhere:$PATH "$acre" run --library plain --json - -- true 2>/dev/null | grep -c reason)" 0
+    has "the report to a closed standard output" "$("$acre" run --report - -- true 2>&1 >&-)" \
+        'report could not be written.*Bad file descriptor'
+    has "under a limit on the size of files" "$(ulimit -f 0; "$acre" run -- echo hi 2>&1)" 'File too large'
     is "--report: stderr is the command's" "$(status "$acre" run --report report.txt -- sh -c 'echo x >&2'; cat err)" "0
 x"
     has "--report: the file" "$(cat report.txt)" '^acre run: sh -c '

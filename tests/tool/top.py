@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -91,6 +92,23 @@ def check_one(build):
     assert end(process) == 0
     assert terminal.end() == 125
     assert f"there is no process {process.pid}" in terminal.shown
+
+
+def check_signals(build):
+    """Ended by a signal it puts the terminal back and ends like other programs."""
+    for number in signal.SIGINT, signal.SIGTERM:
+        terminal = Terminal(build.acre, "top", "--delay", "60")
+        terminal.wait_for("on acre|none of yours")
+        os.kill(terminal.pid, number)
+        assert terminal.end() == -number
+        assert terminal.shown.rstrip().endswith("\x1b[?1l\x1b>"), terminal.shown[-40:]
+
+
+def check_words(build):
+    for words in ["0x10"], ["010x"], ["+1"], ["0"], ["1.5"], ["--batch", "1.5"], ["--batch", "0"]:
+        run = subprocess.run([build.acre, "top", *words], capture_output=True, text=True, check=False)
+        assert run.returncode == 2, (words, run)
+        assert words[-1] in run.stderr, (words, run)
 
 
 def check_list(build):
@@ -182,6 +200,8 @@ def main():
     check_end_in_list(build)
     check_figures_of_list(build)
     check_refusals(build)
+    check_signals(build)
+    check_words(build)
 
 
 if __name__ == "__main__":

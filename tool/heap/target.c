@@ -40,6 +40,11 @@ static bool add_figures(struct target *target, const char *smaps_path) {
             mapping->has_kernel_figures = true;
             mapping->resident_bytes = saved[at].resident_bytes;
             mapping->anonymous_bytes = saved[at].anonymous_bytes;
+            if (*mapping->name == '\0') { /* a core has those of files alone */
+                char *name = mapping->name;
+                mapping->name = saved[at].name;
+                saved[at].name = name;
+            }
             found++;
         }
     }

@@ -196,7 +196,7 @@ function show(which) {
 }
 
 heading();
-chart("memory", ["seconds", "resident", "live", "break", "addresses held", "retained"],
+chart("memory", ["seconds", "resident", "live", "break", "addresses held", "free pages"],
   samples.map(sample => [sample.t, sample.resident, sample.live, sample.break, sample.held, sample.retained]), bytes, bytes, true);
 chart("calls", ["seconds", "library calls", "system calls"], rates(), count => plain(Math.round(count)),
   count => count.toLocaleString("en", { notation: "compact" }), false);

@@ -231,7 +231,7 @@ def run_page(bench):
 
 def check_run_page(bench, page):
     legend = page.value("[...document.querySelectorAll('#memory-legend > *')].map(entry => entry.textContent)")
-    bench.equal("run: the lines are named", legend, ["resident", "live", "break", "addresses held", "retained"])
+    bench.equal("run: the lines are named", legend, ["resident", "live", "break", "addresses held", "free pages"])
     strip = page.value("document.getElementById('strip-legend').textContent")
     bench.check("run: and the colours of addresses over time", "few to full" in strip and "not in memory" in strip, strip)
     cut = page.value("[...document.querySelectorAll('.dygraph-axis-label')].map(label => [label.textContent, "
