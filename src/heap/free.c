@@ -9,6 +9,7 @@ void acre_heap_adopted(struct acre_slab *slab) {
     }
     acre_recent_expel(heap, slab);
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
+    if (acre_slab_is_mixed(slab)) heap->mixed_slabs++;
     acre_slab_collect(slab);
     acre_heap_settle(heap, slab, acre_slab_count_free(slab));
 }

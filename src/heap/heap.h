@@ -111,9 +111,9 @@ struct acre_heap {
     size_t partial_free_bytes; /* free blocks of slabs on the partial lists, as counted when they were armed */
     uint64_t used[2];          /* classes that have had blocks: a bit each */
     struct acre_slab *mixed;   /* what classes without a slab are served from (mixed.c), or NULL */
-    uint32_t mixed_slabs;      /* how many such slabs there are */
+    uint32_t mixed_slabs;      /* how many such slabs it owns */
     uint32_t mixed_blocks;     /* carved from the first of them */
-    struct {                   /* a search of what was freed there, in vain */
+    struct {                   /* a search of what was freed there and in the depot, in vain */
         size_t free_blocks;
         uint32_t size_class; /* 0: none */
     } vain;

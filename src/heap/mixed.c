@@ -141,9 +141,11 @@ static size_t count_waiting_free(const struct acre_heap *heap) {
     return free_blocks;
 }
 
-/* A smaller block, or one whose place is less strict, did not fit, and nothing was freed since. */
+/* A smaller block, or one whose place is less strict, did not fit, and nothing was freed since. The search left no
+ * mixed slab in the depot. */
 static bool is_vain(const struct acre_heap *heap, unsigned size_class) {
     if (heap->vain.size_class == 0 || heap->vain.size_class > size_class) return false;
+    if (acre_depot_has(heap->depot, ACRE_CLASS_MIXED)) return false;
     size_t bytes = acre_class_bytes(size_class), vain_bytes = acre_class_bytes(heap->vain.size_class);
     return (bytes & -bytes) >= (vain_bytes & -vain_bytes) && count_waiting_free(heap) == heap->vain.free_blocks;
 }
@@ -216,6 +218,7 @@ struct acre_slab *acre_mixed_leave(struct acre_heap *heap) {
     }
     heap->mixed = NULL;
     heap->mixed_slabs = 0;
+    heap->vain.size_class = 0;
     return slab;
 }
 
@@ -231,6 +234,7 @@ void acre_mixed_empty(struct acre_heap *heap, bool may_keep) {
     bool keep = may_keep && slab != NULL && slab->chunk->heap != heap->depot->pages;
     heap->mixed = keep ? slab : NULL;
     heap->mixed_slabs = keep;
+    heap->vain.size_class = 0;
     if (!keep) {
         if (slab != NULL) slab->span.state = 0;
         return;

@@ -119,7 +119,7 @@ static void take_out(struct acre_depot *depot, struct acre_slab *slab, uintptr_t
 
 struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class, uintptr_t owner) {
     struct acre_slab *slab = NULL;
-    if (atomic_load_explicit(&depot->count[size_class], memory_order_relaxed) == 0) return NULL;
+    if (!acre_depot_has(depot, size_class)) return NULL;
     acre_lock(&depot->lock);
     if (!acre_list_is_empty(&depot->shared[size_class])) {
         slab = ACRE_CONTAINER_OF(depot->shared[size_class].next, struct acre_slab, node);

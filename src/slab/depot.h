@@ -58,6 +58,10 @@ void acre_depot_destroy(struct acre_slab *slab);
 void acre_depot_empty(struct acre_depot *depot);
 /* The caller's slab, with this many free blocks, becomes SHARED. */
 void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t free_blocks);
+/* Whether there is a SHARED slab of the class, at a look that may be late. */
+ACRE_INLINE bool acre_depot_has(const struct acre_depot *depot, unsigned size_class) {
+    return atomic_load_explicit(&depot->count[size_class], memory_order_relaxed) > 0;
+}
 /* A slab of the class for the caller to own; NULL when there is none. */
 struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class, uintptr_t owner);
 /* If the slab is still SHARED, it is the caller's now. */

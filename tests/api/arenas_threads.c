@@ -210,6 +210,68 @@ static void eight_threads_never_exceed_the_limit(void **state) {
     assert_true(child_ends_well(hammer_at_limit));
 }
 
+/* What a thread that ended has left is searched as well, and also after a search in vain. */
+static void *take_and_wait(void *unused) {
+    for (int i = 0; i < count; i++) EXPECT((blocks[i] = acre_arena_malloc(arena, 48)) != NULL);
+    sem_post(&ready);
+    sem_wait(&go);
+    return unused;
+}
+static void meet_the_limit_while_another_ends(void) {
+    pthread_t thread;
+    int taken = 0, kept = 0;
+    sem_init(&ready, 0, 0), sem_init(&go, 0, 0);
+    arena = acre_arena_create(&(struct acre_arena_options){.limit_bytes = 512 * KIB});
+    EXPECT(pthread_create(&thread, NULL, take_and_wait, NULL) == 0);
+    sem_wait(&ready);
+    while (acre_arena_malloc(arena, 48) != NULL) continue;
+    sem_post(&go);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < count; i++) {
+        if (i % 300 == 0) kept++;
+        else free(blocks[i]);
+    }
+    while (acre_arena_malloc(arena, 48) != NULL) taken++;
+    EXPECT(taken > (count - kept) * 9 / 10);
+    acre_arena_destroy(arena);
+}
+static void what_an_ended_thread_left_is_found_at_the_limit(void **state) {
+    (void)state;
+    assert_true(child_ends_well(meet_the_limit_while_another_ends));
+}
+
+/* How many slabs a thread fills with blocks of mixed sizes before sizes have their own is for those that it has,
+ * whoever they came from. */
+enum { least_count = 3 * 4096 }; /* of 16 bytes: they fill slabs to the last place */
+static void *least[least_count];
+static void *take_least(void *unused) {
+    for (int i = 0; i < least_count; i++) EXPECT((least[i] = acre_arena_malloc(arena, 16)) != NULL);
+    return unused;
+}
+static void change_sizes_and_free_others(void) {
+    enum { taken_most = 1000, steps = 20, rounds = 60 };
+    void *taken[taken_most];
+    arena = acre_arena_create(NULL);
+    for (int step = 0; step < rounds * steps; step++) {
+        for (int half = 0; half < 2; half++) {
+            size_t bytes = half == 0 ? 64 : 80 + 16 * (size_t)(step % 10);
+            for (int i = 0; i < taken_most; i++) EXPECT((taken[i] = acre_arena_malloc(arena, bytes)) != NULL);
+            for (int i = 1; i < taken_most; i++) free(taken[i]);
+        }
+        if (step % steps != 0) continue;
+        run_thread(take_least, NULL);
+        for (int i = 0; i < least_count; i++) free(least[i]);
+    }
+    struct acre_arena_figures stats;
+    acre_arena_stats(arena, &stats);
+    EXPECT(stats.held_bytes <= 8 * MIB);
+    acre_arena_destroy(arena);
+}
+static void slabs_of_others_do_not_make_room_for_more(void **state) {
+    (void)state;
+    assert_true(child_ends_well(change_sizes_and_free_others));
+}
+
 /* libacre's own thread is started by whoever is in its slow path: what libc allocates for it is not the arena's. */
 static void *nap(void *unused) {
     void *block = malloc(10);
@@ -261,6 +323,8 @@ int main(void) {
         cmocka_unit_test(destroy_while_its_users_sleep),
         cmocka_unit_test(destroy_while_its_users_end),
         cmocka_unit_test(eight_threads_never_exceed_the_limit),
+        cmocka_unit_test(what_an_ended_thread_left_is_found_at_the_limit),
+        cmocka_unit_test(slabs_of_others_do_not_make_room_for_more),
         cmocka_unit_test(the_scavenger_takes_nothing_from_the_entered_arena),
         cmocka_unit_test(thread_may_end_while_it_has_entered),
     };
