@@ -1,6 +1,7 @@
 #include "heap/recent.h"
 
 #include "metadata/metadata.h"
+#include "os/os.h"
 #include "span/decay.h"
 
 #include <pthread.h>
@@ -29,7 +30,8 @@ bool acre_heap_is_alone(void) { return atomic_load_explicit(&heaps.in_use, memor
 bool acre_heap_is_any(void) { return atomic_load(&heaps.in_use) != 0; }
 
 /* libc frees some of a thread's memory after its last destructors: that makes a heap again, which nobody retires.
- * So it does not count: a process whose threads have all ended must be seen as such. */
+ * So it does not count: a process whose threads have all ended must be seen as such. Its record is marked as late
+ * with the thread's number, and serves again when that thread is gone. */
 static __thread bool has_left __attribute__((tls_model("initial-exec")));
 
 static void count_in(struct acre_thread *thread) {
@@ -42,6 +44,7 @@ void acre_heap_never_count(void) { has_left = true; }
 
 void acre_thread_count_out(struct acre_thread *thread) {
     thread->depth = 0;
+    thread->late_id = 0;
     if (thread->is_counted) heaps.in_use--;
     thread->is_counted = false;
 }
@@ -99,6 +102,17 @@ static struct acre_thread *find(uintptr_t thread_pointer) {
     return NULL;
 }
 
+/* One whose thread freed or allocated after its last destructors and is gone. It is as that thread left it. */
+static struct acre_thread *find_late(void) {
+    for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
+        struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
+        if (thread->late_id == 0 || acre_os_is_thread(thread->late_id)) continue;
+        thread->depth = 0;
+        return thread;
+    }
+    return NULL;
+}
+
 /* With the registry locked. */
 static struct acre_thread *new_thread(void) {
     struct acre_thread *thread = acre_metadata_take(ACRE_RECORD_THREAD, sizeof *thread);
@@ -119,8 +133,10 @@ struct acre_heap *acre_heap_make(void) {
     struct acre_thread *thread = find(acre_thread_pointer());
     if (thread == NULL && !has_left) thread = acre_heap_wake();
     if (thread == NULL) thread = find(ACRE_HEAP_UNUSED);
+    if (thread == NULL) thread = find_late();
     if (thread == NULL) thread = new_thread();
     if (thread != NULL) {
+        thread->late_id = has_left ? acre_os_thread_id() : 0;
         atomic_store(&thread->heap.thread, acre_thread_pointer());
         count_in(thread);
         if (atomic_load_explicit(&acre_decay.enough, memory_order_relaxed) != 0) acre_decay_ask();
@@ -199,8 +215,9 @@ void acre_heap_others_left(void) {
         /* A new thread may get the thread pointer of one that is not there, and must not take its record for its
          * own. A record with ours is: this thread may have been about to enter it. */
         uintptr_t pointer = atomic_load(&thread->heap.thread);
-        if (pointer != ACRE_HEAP_UNUSED && pointer != acre_thread_pointer())
-            atomic_store(&thread->heap.thread, ACRE_HEAP_LEAVING);
+        if (pointer == ACRE_HEAP_UNUSED || pointer == acre_thread_pointer()) continue;
+        atomic_store(&thread->heap.thread, ACRE_HEAP_LEAVING);
+        acre_thread_count_out(thread);
     }
 }
 

@@ -137,6 +137,7 @@ struct acre_thread {
     bool is_counted;           /* among those in use */
     bool was_seen;             /* by the scavenger, while it rests */
     bool was_inside;           /* when a fork took it away */
+    uint32_t late_id;          /* of its thread, if that came to it after its last destructors; 0: it did not */
     _Atomic uint32_t rests;    /* its thread has ended and left everything as it was (rest.c) */
     _Atomic uint32_t messages; /* slabs that came to its queue since */
     struct acre_node rest_node;
@@ -374,8 +375,8 @@ void acre_heap_message(struct acre_heap *heap);
  * did. *waits: some rest still. */
 bool acre_heap_end_rests(bool all, bool *waits);
 
-/* In the child of a fork: the threads that are not there are not in the gate any more (gate.h). Without a lock,
- * which the one that is there may have held when it was interrupted. */
+/* In the child of a fork: the threads that are not there are not in the gate any more (gate.h), nor among those in
+ * use. Without a lock, which the one that is there may have held when it was interrupted. */
 void acre_heap_others_left(void);
 /* child.c: and what they had comes to this one: first what threads say of themselves, then every depot's heaps and
  * every page heap's slabs, then the end. false: there is no memory for a heap. */

@@ -396,6 +396,13 @@ bool acre_os_start_thread(pthread_t *thread, size_t stack_bytes, void *run(void 
 
 uint32_t acre_os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
 
+bool acre_os_is_thread(uint32_t thread_id) {
+    int kept = errno;
+    bool is_gone = syscall(SYS_tkill, thread_id, 0) != 0 && errno == ESRCH;
+    errno = kept;
+    return !is_gone;
+}
+
 void *acre_os_share_page(void *earlier, int *descriptor) {
     int kept = errno;
     size_t page_bytes = acre_os_page_bytes();

@@ -20,6 +20,14 @@ acre_test(thread_rounds thread_churn life SOURCES auto brk ARGS rounds)
 acre_test_program(exchange life/exchange.c support/exchange.c)
 acre_test(exchange exchange life SOURCES auto GLIBC)
 
+acre_test_program(late life/late.c)
+foreach(variant libc key)
+  acre_test(late_${variant} late life GLIBC ARGS ${variant} 2000)
+endforeach()
+
+acre_test_linked(fork_inside life/fork_inside.c)
+acre_test_of_linked(fork_inside fork_inside life)
+
 acre_test_program(phases life/phases.c life/phases_cxx.cc)
 acre_test(phases phases life GLIBC)
 acre_test_linked(phases_linked life/phases.c life/phases_cxx.cc)

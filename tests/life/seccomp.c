@@ -52,6 +52,7 @@ static const struct {
     CALL(sched_setscheduler),
     CALL(set_robust_list),
     CALL(tgkill),
+    CALL(tkill),
     CALL(uname),
     CALL(write),
 };
