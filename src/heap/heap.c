@@ -210,6 +210,9 @@ void acre_heap_others_left(void) {
     if (heaps.depot == NULL) return;
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
+        /* Whose number is another one here. */
+        if (thread->late_id != 0 && atomic_load(&thread->heap.thread) == acre_thread_pointer())
+            thread->late_id = acre_os_thread_id();
         if (thread == acre_this_thread) continue;
         thread->was_inside = atomic_exchange(&thread->inside, 0) != 0;
         /* A new thread may get the thread pointer of one that is not there, and must not take its record for its

@@ -24,6 +24,7 @@ acre_test_program(late life/late.c)
 foreach(variant libc key)
   acre_test(late_${variant} late life GLIBC ARGS ${variant} 2000)
 endforeach()
+acre_test(late_fork late life GLIBC ARGS fork 20)
 
 acre_test_linked(fork_inside life/fork_inside.c)
 acre_test_of_linked(fork_inside fork_inside life)
