@@ -1,8 +1,9 @@
 # Threads, processes, and every phase of a life.
 acre_test_program(fork_storm life/fork_storm.c support/exchange.c)
-foreach(variant threads stdio signal-single signal-raw first inherit)
+foreach(variant threads stdio signal-single signal-raw first)
   acre_test(fork_${variant} fork_storm life GLIBC ARGS ${variant} --forks 150)
 endforeach()
+acre_test(fork_inherit fork_storm life GLIBC ARGS inherit --forks 60) # a second each on two busy cores
 acre_test(fork_signal-threads fork_storm life ARGS signal-threads --forks 150) # glibc can deadlock in this one
 acre_test_linked(fork_storm_static life/fork_storm.c support/exchange.c)
 if(TARGET fork_storm_static)
