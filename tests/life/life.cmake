@@ -85,6 +85,14 @@ foreach(variant idle-random idle-clustered idle-none remote alone top before end
   acre_test(give_back_${variant} give_back life ARGS ${variant})
 endforeach()
 # However long the scavenger would rest, it is not what the process waits for.
+# Bounds a second later: not beside other tests, whose threads would take the processors.
+foreach(variant idle-random idle-clustered idle-none forked)
+  foreach(source auto brk mmap)
+    if(TEST life.give_back_${variant}.${source})
+      set_tests_properties(life.give_back_${variant}.${source} PROPERTIES RUN_SERIAL TRUE)
+    endif()
+  endforeach()
+endforeach()
 acre_test(give_back_ends-slow give_back life OPTIONS decay_ms:60000 ARGS ends)
 acre_test(give_back_raw-fork give_back life OPTIONS decay_ms:1 ARGS raw-fork)
 acre_test(give_back_trim give_back life OPTIONS decay_ms:never ARGS trim)
