@@ -1,4 +1,5 @@
-/* Memory that grows and shrinks over a second, for run_html.py. */
+/* Memory that grows over two seconds and has shrunk for two more, for run_html.py: time for some looks also where each
+ * takes long, since they may take only a small part of it. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,11 +14,11 @@ int main(void) {
             if (blocks[step][i] == NULL) return 1;
             memset(blocks[step][i], 1, BYTES);
         }
-        usleep(60000);
+        usleep(200000);
     }
     for (int step = 0; step < STEPS; step++)
         for (int i = 0; i < BLOCKS; i++)
             if (i % 100 != 0) free(blocks[step][i]);
-    usleep(600000);
+    usleep(2000000);
     return 3;
 }
