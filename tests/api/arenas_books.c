@@ -241,7 +241,8 @@ static void source_calls_are_counted(void **state) {
     acre_arena_destroy(arena);
 }
 
-/* What the kernel says, and what went back since. */
+/* What the kernel says, and what went back since. Before the frees the scavenger may have given back what another arena
+ * had left in the pages that this one got. */
 static void resident_memory_is_the_kernels(void **state) {
     (void)state;
     acre_arena *arena = create(NULL);
@@ -252,11 +253,13 @@ static void resident_memory_is_the_kernels(void **state) {
     }
     struct acre_arena_figures stats = stats_of(arena);
     assert_true(stats.resident_bytes >= 10 * MIB - MIB / 2 && stats.resident_bytes <= 12 * MIB);
-    assert_true(stats.released_bytes == 0 && stats.library_calls == 0);
+    assert_int_equal(stats.library_calls, 0);
+    uint64_t released_bytes = stats.released_bytes;
     for (int i = 0; i < 100; i++) free(blocks[i]);
     acre_arena_release(arena);
     stats = stats_of(arena);
-    assert_true(stats.resident_bytes < MIB / 2 && stats.released_bytes >= 10 * MIB - MIB / 2);
+    assert_true(stats.resident_bytes < MIB / 2);
+    assert_true(stats.released_bytes - released_bytes >= 10 * MIB - MIB / 2);
     acre_arena_destroy(arena);
 }
 
