@@ -241,8 +241,8 @@ static void source_calls_are_counted(void **state) {
     acre_arena_destroy(arena);
 }
 
-/* What the kernel says, and what went back since. Before the frees the scavenger may have given back what another arena
- * had left in the pages that this one got. */
+/* What the kernel says, and what went back since. Before the frees the scavenger may have given back what another
+ * arena had left in the pages that this one got. */
 static void resident_memory_is_the_kernels(void **state) {
     (void)state;
     acre_arena *arena = create(NULL);
