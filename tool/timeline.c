@@ -13,9 +13,8 @@
 #define INTERVAL_LEAST_S 0.05
 /* When there are so many, every second one goes, and from then on they come half as often. */
 enum { SAMPLES_MOST = 1200, STRIP_CELLS = 160, MAP_CELLS = 16384 };
-/* A picture of the peak is made anew when it is so much higher, and at once when it is so much: a hundred times at
- * most while a program becomes ten thousand times as big. */
-#define PEAK_STEP 1.02
+/* When the peak is so much higher than its picture, one is made at once: a hundred times at most while a program
+ * becomes ten thousand times as big. */
 #define PEAK_LEAP 1.1
 
 static double read_s(clockid_t clock) {
@@ -124,7 +123,7 @@ static void keep_pictures(struct timeline *timeline, struct heap *heap, const st
     timeline->end_map = make_map(heap, &request);
     timeline->end_why = why_json(&view);
     timeline->end_s = at_s;
-    if (timeline->peak_map == NULL || higher > PEAK_STEP) {
+    if (timeline->peak_map == NULL || higher > 1) {
         json_decref(timeline->peak_map);
         json_decref(timeline->peak_why);
         timeline->peak_map = json_incref(timeline->end_map);
