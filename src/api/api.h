@@ -27,6 +27,8 @@ void *acre_allocate_aligned_in(struct acre_heap *heap, size_t size_bytes, size_t
 void *acre_reallocate_in(struct acre_heap *heap, void *block, size_t size_bytes);
 /* Everything that free does, but counting. */
 void acre_release_block(void *block);
+/* The same; a block that is not acre's goes to the free that the process calls, if that is another one. */
+void acre_release_of_process(void *block);
 
 /* scavenger.c: a start-up's part of it, which starts no thread. */
 void acre_scavenger_prepare(void);

@@ -2,6 +2,7 @@
  * thread-safe and none is async-signal-safe, but fork in a signal handler that interrupted one of them is. */
 #include "acre/acre.h"
 #include "api/api.h"
+#include "api/process.h"
 #include "heap/recent.h"
 #include "inspect/count.h"
 #include "metadata/map.h"
@@ -245,7 +246,7 @@ static ACRE_NOINLINE void release_slowly(uintptr_t address) {
 }
 
 /* The fast path. A block's bit is bit 4..7 of its address in half word 8..15 of the slab's bitmap. */
-ACRE_INLINE void release(void *block) {
+ACRE_INLINE void release_by(void *block, void slowly(uintptr_t address)) {
     if (ACRE_WATCHED && block != NULL) {
         size_t usable_bytes = acre_usable_bytes("free", block);
         if (usable_bytes == 0) return;
@@ -258,21 +259,36 @@ ACRE_INLINE void release(void *block) {
     if (ACRE_UNLIKELY(lookaside->granule[slot] != granule)) {
         slot = acre_copy(slot); /* so that the compiler prepares nothing above for the second look */
         if (lookaside->granule[slot] != ACRE_LOOKASIDE_RECENT(granule)) {
-            release_slowly(address);
+            slowly(address);
             return;
         }
         struct acre_recent *recent = acre_this_thread->heap.recent;
         if (acre_recent_put(&recent[acre_slab_of_live(live)->span.size_class], live, address, turned)) return;
     }
     if (ACRE_UNLIKELY(acre_clear_bit16(live, address, turned))) {
-        release_slowly(address); /* names the mistake */
+        slowly(address); /* names the mistake */
         return;
     }
     struct acre_slab *slab = acre_slab_of_live(live);
     if (ACRE_UNLIKELY(--slab->countdown == 0)) count_down(slab);
 }
 
+ACRE_INLINE void release(void *block) { release_by(block, release_slowly); }
+
 void acre_release_block(void *block) { release(block); }
+
+/* For comparison with what the process calls so (process.c). */
+extern __typeof(acre_own_free) acre_own_free __attribute__((alias("free"), nothrow, leaf));
+extern __typeof(acre_own_realloc) acre_own_realloc __attribute__((alias("realloc"), nothrow, leaf, alloc_size(2)));
+
+static ACRE_NOINLINE void release_of_process_slowly(uintptr_t address) {
+    if (acre_map_find(address)->kind == ACRE_SPAN_NONE && acre_process_frees_itself())
+        acre_process_free((void *)address);
+    else
+        release_slowly(address);
+}
+
+void acre_release_of_process(void *block) { release_by(block, release_of_process_slowly); }
 
 ACRE_PUBLIC void *malloc(size_t size) { return acre_counted(ACRE_COUNT_MALLOC, size, allocate(size)); }
 
@@ -285,7 +301,7 @@ ACRE_PUBLIC void free(void *block) {
 ACRE_PUBLIC void free_sized(void *block, size_t size) {
     (void)size;
     acre_count_free(block);
-    release(block);
+    acre_release_of_process(block);
 }
 
 ACRE_PUBLIC void free_aligned_sized(void *block, size_t alignment, size_t size) {
@@ -466,9 +482,10 @@ ACRE_PUBLIC void *realloc(void *block, size_t size) {
 
 ACRE_PUBLIC void *reallocarray(void *block, size_t count, size_t size) {
     size_t size_bytes;
+    bool overflows = __builtin_mul_overflow(count, size, &size_bytes);
+    if (!overflows && acre_process_reallocates_itself()) return acre_process_realloc(block, size_bytes);
     struct acre_count_before before = acre_count_before(block);
-    if (__builtin_mul_overflow(count, size, &size_bytes))
-        return acre_counted_again(NULL, before, SIZE_MAX, acre_out_of_memory());
+    if (overflows) return acre_counted_again(NULL, before, SIZE_MAX, acre_out_of_memory());
     return acre_counted_again(NULL, before, size_bytes, reallocate(block, size_bytes));
 }
 

@@ -93,7 +93,7 @@ ACRE_INLINE void *new_block(size_t size_bytes, size_t alignment, bool may_throw,
 
 ACRE_INLINE void delete_block(void *block) {
     acre_count_free(block);
-    acre_release_block(block);
+    acre_release_of_process(block);
 }
 
 #define CALLER __builtin_return_address(0)

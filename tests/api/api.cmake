@@ -29,6 +29,11 @@ acre_test(local_plugin local_plugin api GLIBC SOURCES auto ARGS $<TARGET_FILE:te
 acre_test_program(no_runtime api/no_runtime.c)
 acre_test(no_runtime no_runtime api SOURCES auto)
 
+acre_test_program(partial_malloc api/partial_malloc.cc)
+set_target_properties(partial_malloc PROPERTIES ENABLE_EXPORTS ON)
+target_compile_options(partial_malloc PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-sized-deallocation>) # it is what this is about
+acre_test(partial_malloc partial_malloc api GLIBC SOURCES auto)
+
 # acre/memory_resource.hpp. Its functions must be linked; the preload is the same library once more.
 if(TARGET acre)
   acre_test_program(memory_resource api/memory_resource.cc)
