@@ -81,7 +81,7 @@ struct run_advice run_advise(const struct run_request *request, const struct run
     if (crashed(result->ending.wait_status)) {
         return advise("--library plain", "does it end like this without counting?");
     }
-    if (!result->figures.attached || starts_others(root->name)) {
+    if (!result->figures.attached || calls == 0 || starts_others(root->name)) {
         return request->children ? advise("--library plain", "the same without counting")
                                  : advise("--children", "counts the processes that it starts");
     }
