@@ -10,6 +10,7 @@
 #include <argp.h>
 #include <curses.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -241,13 +242,15 @@ static void choose(struct session *session, const struct top_screen *screen, int
     }
 }
 
+static volatile sig_atomic_t ended_by; /* a signal, or 0 */
+
 static void ask_to_trim(struct session *session) {
     pid_t pid = session->pid != 0 ? session->pid : session->chosen;
     if (pid == 0) {
         return;
     }
     complain_into(session->note, sizeof session->note);
-    if (trim_ask(pid)) {
+    if (trim_ask(pid, &ended_by)) {
         snprintf(session->note, sizeof session->note, "process %ld has given back what was free", (long)pid);
     }
     complain_into(NULL, 0);
@@ -317,8 +320,6 @@ static bool look_once(struct session *session, struct top_screen *screen, char r
     return true;
 }
 
-static volatile sig_atomic_t ended_by; /* a signal, or 0 */
-
 static void note_signal(int number) { ended_by = number; }
 
 /* Before the terminal is taken: it has to be put back first. Where they are ignored they stay so. */
@@ -333,7 +334,21 @@ static void catch_signals(void) {
     }
 }
 
-/* Looks until q, a signal, or until the process is gone, which is said afterwards in `reason`. */
+/* A signal that comes just before is not seen until then. */
+#define KEY_WAIT_MOST_S 1.0
+
+/* A terminal that is gone answers at once, and for ever. */
+static bool has_terminal(void) {
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&in, 1, 0) <= 0 || (in.revents & (POLLHUP | POLLERR | POLLNVAL)) == 0;
+}
+
+static int wait_for_key(double most_s) {
+    timeout((int)((most_s < KEY_WAIT_MOST_S ? most_s : KEY_WAIT_MOST_S) * 1000) + 1);
+    return getch();
+}
+
+/* Looks until q, a signal, or until the process or the terminal is gone, which is said afterwards in `reason`. */
 static void run_session(struct session *session, char reason[512]) {
     bool goes_on = true;
     while (goes_on && ended_by == 0) {
@@ -345,8 +360,11 @@ static void run_session(struct session *session, char reason[512]) {
         double until_s = top_now_s() + session->delay_s;
         for (double left_s; goes_on && ended_by == 0 && (left_s = until_s - top_now_s()) > 0;) {
             draw(session, &screen);
-            timeout((int)(left_s * 1000) + 1);
-            int key = getch();
+            int key = wait_for_key(left_s);
+            if (key == ERR && !has_terminal()) {
+                snprintf(reason, 512, "the terminal is gone");
+                goes_on = false;
+            }
             if (key != ERR) {
                 pid_t shown = session->pid;
                 session->note[0] = '\0';

@@ -110,8 +110,8 @@ static bool has_passed(const struct timespec *start) {
     return now.tv_sec - start->tv_sec >= ANSWER_MOST_S;
 }
 
-/* false: no answer in time. */
-static bool ask(const struct post *post) {
+/* false: no answer in time, or before *stop. */
+static bool ask(const struct post *post, const volatile sig_atomic_t *stop) {
     const struct timespec part = {.tv_nsec = 100000000};
     struct timespec start;
     _Atomic uint32_t *bell = word_of(post, ACRE_FIELD_POST_BELL), *served = word_of(post, ACRE_FIELD_POST_SERVED);
@@ -120,7 +120,7 @@ static bool ask(const struct post *post) {
     syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     clock_gettime(CLOCK_MONOTONIC, &start);
     while (seen = atomic_load(served), (int32_t)(seen - mine) < 0) {
-        if (has_passed(&start)) {
+        if (has_passed(&start) || *stop != 0) {
             return false;
         }
         syscall(SYS_futex, served, FUTEX_WAIT, seen, &part, NULL, 0);
@@ -128,7 +128,7 @@ static bool ask(const struct post *post) {
     return true;
 }
 
-bool trim_ask(pid_t pid) {
+bool trim_ask(pid_t pid, const volatile sig_atomic_t *stop) {
     struct target target;
     if (!target_open_process(&target, pid)) {
         return false;
@@ -137,7 +137,7 @@ bool trim_ask(pid_t pid) {
     struct post post = {.format = &format};
     bool answered = heap_format_find(&target, &format) && open_post(&target, &post);
     if (answered) {
-        answered = ask(&post);
+        answered = ask(&post, stop);
         munmap(post.page, post.bytes);
         if (!answered) {
             complain("process %ld did not answer within %d s: is it stopped?", (long)pid, ANSWER_MOST_S);
@@ -161,7 +161,8 @@ static int trim(int argc, char **argv) {
         return ACRE_EXIT_FAILED;
     }
     uint64_t before_bytes = target_anonymous_bytes(&target);
-    bool done = trim_ask(target.pid);
+    static const volatile sig_atomic_t never;
+    bool done = trim_ask(target.pid, &never);
     if (done) {
         uint64_t after_bytes = target_anonymous_bytes(&target);
         printf("%s of anonymous memory resident, %s before\n", human_bytes(after_bytes).text,

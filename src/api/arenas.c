@@ -32,9 +32,11 @@ static bool is_in_each(const char *function) {
     return true;
 }
 
-/* The first thread to use an arena has the short way to its heap there; and keeps it until it ends. */
+/* The first thread to use an arena has the short way to its heap there; and keeps it until it ends. One that does
+ * not say that it ends would keep it for ever. */
 static void claim(acre_arena *place, struct acre_heap *heap) {
     uintptr_t nobody = 0;
+    if (heap->home->is_late) return;
     if (atomic_compare_exchange_strong(&place->owner, &nobody, acre_thread_pointer())) place->heap = heap;
 }
 

@@ -66,7 +66,7 @@ static void after_fork_in_child(void) {
     acre_arena_unlock_all(true);
     /* A fork out of a signal handler that interrupted malloc: the structures are in the middle of a change, which
      * this thread will finish when the handler returns. What other threads owned stays lost to this child. */
-    acre_heap_others_left();
+    acre_arena_others_left();
     if (!inside) acre_arena_after_fork();
     acre_scavenger_after_fork();
     acre_count_child();

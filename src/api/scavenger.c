@@ -34,6 +34,9 @@ extern char __libc_single_threaded __attribute__((weak));
 /* Looks in a row without any effect before it sleeps, though something waits that cannot be released. */
 #define VAIN_LOOKS_MOST 4
 
+/* How often it looks whether any thread is left, where the process ends with the last one. */
+#define ENDS_MS 1000
+
 /* How long until one that could not be started is tried again, the first time. */
 #define RETRY_MS 100
 #define RETRY_MOST_MS 10000
@@ -121,6 +124,8 @@ static void look_while_needed(void) {
         vain_looks = done.any || done.busy ? 0 : vain_looks + 1;
         if (noted || done.any || (done.waits && vain_looks < VAIN_LOOKS_MOST))
             rest(&look);
+        else if (acre_heap_is_without_first())
+            acre_decay_rest(ENDS_MS);
         else
             acre_decay_sleep();
     }

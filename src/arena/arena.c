@@ -173,6 +173,10 @@ void acre_arena_unlock_all(bool in_child) {
     give_back(LOCKS, in_child);
 }
 
+static void forget_place(struct acre_arena *arena, struct acre_inheritance *unused) {
+    (void)unused;
+    acre_heap_forget_place(&arena->depot);
+}
 static void inherit_others(struct acre_arena *arena, struct acre_inheritance *left) {
     acre_heap_inherit_others(left, &arena->depot);
 }
@@ -185,6 +189,11 @@ static void each_of_all(void (*visit)(struct acre_arena *arena, struct acre_inhe
     struct acre_node *all = acre_arena_registry();
     for (struct acre_node *node = all == NULL ? NULL : all->next; node != NULL && node != all; node = node->next)
         visit(ACRE_CONTAINER_OF(node, struct acre_arena, all_node), left);
+}
+
+void acre_arena_others_left(void) {
+    acre_heap_others_left();
+    each_of_all(forget_place, NULL);
 }
 
 void acre_arena_after_fork(void) {

@@ -92,7 +92,9 @@ bool acre_arena_lock_all(enum acre_fork_try how);
 void acre_arena_unlock_all(bool in_child);
 /* Between the two: whether the forking thread held one of the locks before. */
 bool acre_arena_forked_inside(void);
-/* In the child: what the threads had that are not there comes to this one. */
+/* In the child: the threads that are not there are so to heaps and arenas, too, whatever state these are in. */
+void acre_arena_others_left(void);
+/* And what they had comes to this one. */
 void acre_arena_after_fork(void);
 
 #endif

@@ -75,11 +75,13 @@ void acre_heap_inherit_others(struct acre_inheritance *left, struct acre_depot *
     }
     acre_list_start(&depot->heaps);
     if (mine != NULL) acre_list_push_front(&depot->heaps, mine);
+}
+
+void acre_heap_forget_place(struct acre_depot *depot) {
     struct acre_arena_place *place = acre_depot_place(depot);
-    if (atomic_load(&place->owner) != acre_thread_pointer()) {
-        place->heap = NULL;
-        atomic_store(&place->owner, 0);
-    }
+    if (atomic_load(&place->owner) == acre_thread_pointer()) return;
+    place->heap = NULL;
+    atomic_store(&place->owner, 0);
 }
 
 static bool is_orphan(struct acre_slab *slab) {

@@ -19,6 +19,7 @@ static struct {
     pthread_key_t key;
     _Atomic uint32_t in_use;
     uint32_t peak;
+    _Atomic uint32_t without_first;
 } heaps = {.lock = ACRE_LOCK(ACRE_RANK_HEAPS)};
 
 struct acre_lock *acre_heap_lock(void) {
@@ -27,11 +28,11 @@ struct acre_lock *acre_heap_lock(void) {
 uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
 
 bool acre_heap_is_alone(void) { return atomic_load_explicit(&heaps.in_use, memory_order_relaxed) == 1; }
-bool acre_heap_is_any(void) { return atomic_load(&heaps.in_use) != 0; }
+bool acre_heap_is_without_first(void) { return atomic_load(&heaps.without_first) != 0; }
 
 /* libc frees some of a thread's memory after its last destructors: that makes a heap again, which nobody retires.
- * So it does not count: a process whose threads have all ended must be seen as such. Its record is marked as late
- * with the thread's number, and serves again when that thread is gone. */
+ * So it does not count: a process whose threads have all ended must be seen as such. Its record is marked as late,
+ * and serves again when the thread of its number is gone. */
 static __thread bool has_left __attribute__((tls_model("initial-exec")));
 
 static void count_in(struct acre_thread *thread) {
@@ -44,9 +45,28 @@ void acre_heap_never_count(void) { has_left = true; }
 
 void acre_thread_count_out(struct acre_thread *thread) {
     thread->depth = 0;
-    thread->late_id = 0;
-    if (thread->is_counted) heaps.in_use--;
+    ACRE_POKE(&thread->thread_id, 0);
+    thread->is_late = false;
+    /* In the child of a fork at any price it may have been about to be counted. */
+    if (thread->is_counted && heaps.in_use > 0) heaps.in_use--;
     thread->is_counted = false;
+}
+
+/* A thread whose first malloc was in its last round of destructors is counted, and never says that it ends. */
+static void count_out_gone(void) {
+    acre_lock(&heaps.lock);
+    for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
+        struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
+        if (thread->is_counted && !acre_os_is_thread(thread->thread_id)) acre_thread_count_out(thread);
+    }
+    acre_unlock(&heaps.lock);
+}
+
+/* It matters whether they are there when the process's first thread is not: with the last of them the process ends.
+ */
+bool acre_heap_is_any(void) {
+    if (atomic_load(&heaps.in_use) != 0 && acre_heap_is_without_first()) count_out_gone();
+    return atomic_load(&heaps.in_use) != 0;
 }
 
 void acre_thread_retire(struct acre_thread *thread) {
@@ -63,6 +83,7 @@ static void thread_exits(void *record) {
     struct acre_thread *thread = record;
     if (acre_this_thread != thread) return;
     has_left = true;
+    if (thread->thread_id == acre_os_process_id()) atomic_store(&heaps.without_first, 1);
     acre_heap_leave_others(thread);
     if (!acre_heap_rest(thread)) {
         acre_heap_leave(&thread->heap);
@@ -102,13 +123,13 @@ static struct acre_thread *find(uintptr_t thread_pointer) {
     return NULL;
 }
 
-/* One whose thread freed or allocated after its last destructors and is gone. It is as that thread left it. */
+/* One whose thread freed or allocated after its last destructors and is gone. It is as that thread left it, heaps
+ * of other arenas included: it has the short way to none (api/arenas.c), which a thread with its thread pointer
+ * would take, too. */
 static struct acre_thread *find_late(void) {
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
-        if (thread->late_id == 0 || acre_os_is_thread(thread->late_id)) continue;
-        thread->depth = 0;
-        return thread;
+        if (thread->is_late && !acre_os_is_thread(thread->thread_id)) return thread;
     }
     return NULL;
 }
@@ -136,7 +157,9 @@ struct acre_heap *acre_heap_make(void) {
     if (thread == NULL) thread = find_late();
     if (thread == NULL) thread = new_thread();
     if (thread != NULL) {
-        thread->late_id = has_left ? acre_os_thread_id() : 0;
+        ACRE_POKE(&thread->thread_id, acre_os_thread_id());
+        thread->is_late = has_left;
+        thread->depth = 0;
         atomic_store(&thread->heap.thread, acre_thread_pointer());
         count_in(thread);
         if (atomic_load_explicit(&acre_decay.enough, memory_order_relaxed) != 0) acre_decay_ask();
@@ -207,12 +230,13 @@ bool acre_thread_each_briefly(acre_visit_thread *visit, void *context) {
 }
 
 void acre_heap_others_left(void) {
+    atomic_store(&heaps.without_first, 0);
     if (heaps.depot == NULL) return;
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
         /* Whose number is another one here. */
-        if (thread->late_id != 0 && atomic_load(&thread->heap.thread) == acre_thread_pointer())
-            thread->late_id = acre_os_thread_id();
+        if (thread->thread_id != 0 && atomic_load(&thread->heap.thread) == acre_thread_pointer())
+            ACRE_POKE(&thread->thread_id, acre_os_thread_id());
         if (thread == acre_this_thread) continue;
         thread->was_inside = atomic_exchange(&thread->inside, 0) != 0;
         /* A new thread may get the thread pointer of one that is not there, and must not take its record for its

@@ -38,8 +38,8 @@ struct acre_supply {
 } __attribute__((aligned(64)));
 
 /* Partly used slabs of one class that a heap keeps beside others, or one where it has much free
- * (docs/decisions/0015-what-a-thread-keeps.md); more go to the depot, where whoever allocates finds them. A heap that
- * is alone keeps all: a free into a slab of the depot takes a lock. */
+ * (docs/decisions/0015-what-a-thread-keeps.md); more go to the depot, where whoever allocates finds them. A heap
+ * that is alone keeps all: a free into a slab of the depot takes a lock. */
 #define ACRE_STOCK_MOST 8
 
 #define ACRE_OUTBOX_SLOTS 16u
@@ -133,11 +133,12 @@ struct acre_thread {
     struct acre_heap heap; /* of the default arena */
     struct acre_lookaside lookaside;
     struct acre_outbox outbox;
-    _Atomic uint32_t inside;   /* the gate: it refills a cursor (gate.h) */
-    bool is_counted;           /* among those in use */
-    bool was_seen;             /* by the scavenger, while it rests */
-    bool was_inside;           /* when a fork took it away */
-    uint32_t late_id;          /* of its thread, if that came to it after its last destructors; 0: it did not */
+    _Atomic uint32_t inside; /* the gate: it refills a cursor (gate.h) */
+    bool is_counted;         /* among those in use */
+    bool was_seen;           /* by the scavenger, while it rests */
+    bool was_inside;         /* when a fork took it away */
+    uint32_t thread_id;      /* the kernel's number of its thread; 0: none has it */
+    bool is_late; /* that came to it after its last destructors: it does not count, nor say that it ends */
     _Atomic uint32_t rests;    /* its thread has ended and left everything as it was (rest.c) */
     _Atomic uint32_t messages; /* slabs that came to its queue since */
     struct acre_node rest_node;
@@ -378,8 +379,10 @@ bool acre_heap_end_rests(bool all, bool *waits);
 /* In the child of a fork: the threads that are not there are not in the gate any more (gate.h), nor among those in
  * use. Without a lock, which the one that is there may have held when it was interrupted. */
 void acre_heap_others_left(void);
-/* child.c: and what they had comes to this one: first what threads say of themselves, then every depot's heaps and
+/* child.c: the same of the short way to the depot's arena, if one of them had it: a new thread may get its thread
+ * pointer. And what they had comes to this one: first what threads say of themselves, then every depot's heaps and
  * every page heap's slabs, then the end. false: there is no memory for a heap. */
+void acre_heap_forget_place(struct acre_depot *depot);
 struct acre_inheritance {
     struct acre_heap *heir;
     struct acre_node orphans;
@@ -408,6 +411,8 @@ struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
 bool acre_heap_is_alone(void); /* there is one heap in use now */
 bool acre_heap_is_any(void);   /* or any at all */
+/* Whether the process's first thread has ended: so the process does when no other is left. */
+bool acre_heap_is_without_first(void);
 /* If the calling thread comes to a heap, which it should not, that does not count. */
 void acre_heap_never_count(void);
 

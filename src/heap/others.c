@@ -165,6 +165,7 @@ static void lock_when_none_leaves(struct acre_depot *depot) {
 static bool check_not_entered(const struct acre_heap *heap) {
     const struct acre_thread *home = heap->home;
     uint32_t most = ACRE_PEEK(&home->depth);
+    if (most > 0 && !acre_os_is_thread(ACRE_PEEK(&home->thread_id))) return true; /* it entered as it ended */
     for (uint32_t depth = 0; depth < most; depth++) {
         if (ACRE_PEEK(&home->entered[depth]) != heap) continue;
         acre_misuse(ACRE_MISUSE_ARENA_ORDER, "acre_arena_destroy", 0,

@@ -46,9 +46,9 @@ static void look(void) {
     acre_counter_put(&record->retained_now, figures.retained_bytes);
     unsigned filled = acre_figures_picture(cells, ACRE_COUNT_PICTURE_CELLS);
     memcpy(record->picture, cells, filled);
+    acre_counter_put(&record->looked_ms, acre_os_clock_ms()); /* before what it is the time of can be seen */
     acre_counter_put(&record->picture_cells, filled);
     acre_count_arenas_held(record);
-    acre_counter_put(&record->looked_ms, acre_os_clock_ms());
 }
 
 /* Does not wait for the registry: malloc does not, and who visits arenas may be waiting for this thread. */

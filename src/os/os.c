@@ -398,7 +398,7 @@ uint32_t acre_os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
 
 bool acre_os_is_thread(uint32_t thread_id) {
     int kept = errno;
-    bool is_gone = syscall(SYS_tkill, thread_id, 0) != 0 && errno == ESRCH;
+    bool is_gone = syscall(SYS_tgkill, getpid(), thread_id, 0) != 0 && errno == ESRCH;
     errno = kept;
     return !is_gone;
 }

@@ -126,7 +126,7 @@ void acre_os_restore_signals(const sigset_t *mask);
 /* A thread of acre's own, with all signals blocked; false when there can be none. */
 bool acre_os_start_thread(pthread_t *thread, size_t stack_bytes, void *run(void *));
 uint32_t acre_os_thread_id(void);
-/* Whether there is a thread of this number, be it another process's; true where that cannot be told (tkill). */
+/* Whether the process has a thread of this number; true where that cannot be told (tgkill). */
 bool acre_os_is_thread(uint32_t thread_id);
 void acre_os_name_thread(const char *name); /* the calling one, up to 15 characters */
 

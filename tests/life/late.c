@@ -3,6 +3,7 @@
  *   libc            libc itself frees what strerror(3) keeps for the thread
  *   key             a destructor of thread-specific data that allocates, and sets itself again each time
  *   fork            such a destructor forks: in the child its thread goes on beside others
+ *   first           a thread's very first malloc is in such a destructor; the process ends all the same
  * Options: THREADS. */
 #include "support/check.h"
 #include "support/process.h"
@@ -43,7 +44,7 @@ static void *live(void *unused) {
 
 static pid_t child;
 static pthread_barrier_t all_are_there;
-enum { held_blocks = 300, child_threads = 20, child_rounds = 150 };
+enum { held_blocks = 300, child_threads = 20, child_rounds = 150, many_blocks = 60000 };
 
 static void fill(unsigned char **blocks, int number) {
     for (int i = 0; i < held_blocks; i++) {
@@ -109,6 +110,40 @@ static void run_forks(int forks) {
     }
 }
 
+/* ---- a thread that allocates only then */
+
+static void allocate_at_last(void *calls_left) {
+    if ((uintptr_t)calls_left > 1)
+        pthread_setspecific(key, (void *)((uintptr_t)calls_left - 1));
+    else
+        free(malloc(100));
+}
+
+static void *set_key_alone(void *unused) {
+    pthread_setspecific(key, (void *)PTHREAD_DESTRUCTOR_ITERATIONS);
+    return unused;
+}
+
+/* Enough that libacre's own thread starts. */
+static _Noreturn void end_without_first_thread(void) {
+    static void *kept[many_blocks];
+    pthread_t thread;
+    CHECK(pthread_key_create(&key, allocate_at_last) == 0);
+    CHECK(pthread_create(&thread, NULL, set_key_alone, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    for (int i = 0; i < many_blocks; i++) CHECK((kept[i] = malloc(1000)) != NULL);
+    for (int i = 0; i < many_blocks; i++) free(kept[i]);
+    usleep(300000);
+    pthread_exit(NULL);
+}
+
+static void run_first(void) {
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) end_without_first_thread();
+    process_expect_end(child, 60);
+}
+
 /* ---- many threads */
 
 static void run_one(char *stack) {
@@ -129,10 +164,10 @@ int main(int argc, char **argv) {
     size_t before_bytes = 0;
     process_expect_malloc();
     process_watchdog(120);
-    if (strcmp(argv[1], "fork") == 0) {
-        run_forks(threads);
-        return 0;
-    }
+    bool forks = strcmp(argv[1], "fork") == 0, is_first = strcmp(argv[1], "first") == 0;
+    if (forks) run_forks(threads);
+    if (is_first) run_first();
+    if (forks || is_first) return 0;
     CHECK(pthread_key_create(&key, keep_on) == 0);
     char *stacks = mmap(NULL, (size_t)threads * stack_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -52,7 +52,6 @@ static const struct {
     CALL(sched_setscheduler),
     CALL(set_robust_list),
     CALL(tgkill),
-    CALL(tkill),
     CALL(uname),
     CALL(write),
 };

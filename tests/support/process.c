@@ -4,9 +4,11 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #ifdef ACRE_TEST_STATIC
 bool process_is_on_acre(void) { return true; }
@@ -88,3 +90,15 @@ bool process_is_mapped(const void *address) {
 }
 
 void process_watchdog(unsigned delay_s) { alarm(delay_s); }
+
+void process_expect_end(int child, unsigned most_s) {
+  int status;
+  for (unsigned waited_ms = 0; waitpid(child, &status, WNOHANG) == 0; waited_ms += 20) {
+    if (waited_ms >= most_s * 1000) {
+      kill(child, SIGKILL);
+      CHECKF(false, "the child is still there after %u s", most_s);
+    }
+    usleep(20000);
+  }
+  CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child ended with status 0x%x", status);
+}

@@ -35,6 +35,10 @@ int process_thread_count(void);
 /* Ends the process by SIGALRM after that many seconds: a deadlock is a failure, not a hang. */
 void process_watchdog(unsigned delay_s);
 
+/* Waits for the child, which is to end with status 0 within so many seconds, by SIGKILL if need be: signals do not
+ * reach a process whose threads that would take them are gone. */
+void process_expect_end(int child, unsigned most_s);
+
 /* A small generator of its own, so that a seed gives the same run everywhere. */
 static inline uint64_t process_random(uint64_t *state) {
   uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
