@@ -104,6 +104,37 @@ def check_signals(build):
         assert terminal.shown.rstrip().endswith("\x1b[?1l\x1b>"), terminal.shown[-40:]
 
 
+def check_signal_while_asking(build):
+    """A process that is stopped does not answer; nobody has to wait for that."""
+    process = build.start("decay_ms:600000")
+    terminal = Terminal(build.acre, "top", "--delay", "60", str(process.pid))
+    terminal.wait_for("BLOCK SIZE")
+    os.kill(process.pid, signal.SIGSTOP)
+    terminal.type("t")
+    time.sleep(0.5)
+    started = time.monotonic()
+    os.kill(terminal.pid, signal.SIGINT)
+    assert terminal.end() == -signal.SIGINT
+    assert time.monotonic() - started < 5
+    os.kill(process.pid, signal.SIGCONT)
+    assert end(process) == 0
+
+
+def check_terminal_gone(build):
+    """Where SIGHUP is ignored, as by nohup, it ends when it finds that out."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    terminal = Terminal(build.acre, "top", "--delay", "60")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    terminal.wait_for("on acre|none of yours")
+    os.close(terminal.file)
+    until = time.monotonic() + 20
+    while os.waitpid(terminal.pid, os.WNOHANG)[0] == 0:
+        if time.monotonic() > until:
+            os.kill(terminal.pid, signal.SIGKILL)
+            raise AssertionError("it goes on without a terminal")
+        time.sleep(0.05)
+
+
 def check_words(build):
     for words in ["0x10"], ["010x"], ["+1"], ["0"], ["1.5"], ["--batch", "1.5"], ["--batch", "0"]:
         run = subprocess.run([build.acre, "top", *words], capture_output=True, text=True, check=False)
@@ -201,6 +232,8 @@ def main():
     check_figures_of_list(build)
     check_refusals(build)
     check_signals(build)
+    check_signal_while_asking(build)
+    check_terminal_gone(build)
     check_words(build)
 
 
