@@ -221,6 +221,21 @@ ACRE_INLINE bool release_medium(struct acre_slab *slab, uintptr_t address) {
     return true;
 }
 
+ACRE_INLINE bool is_own(struct acre_slab *slab) {
+    return atomic_load_explicit(acre_slab_owner(slab), memory_order_relaxed) == (uintptr_t)acre_this_thread;
+}
+
+/* Whether a small slab that is perhaps this thread's, though the lookaside does not know it, is so and the block is
+ * live: then it knows the slab from now on, and the fast path frees the block. In heaps that are large most frees
+ * come here. What a cursor may hold is looked at more closely. */
+ACRE_INLINE bool remember_own_small(struct acre_slab *slab, uintptr_t address) {
+    if (!is_own(slab) || slab->span.state == ACRE_SLAB_CURRENT || acre_slab_is_mixed(slab)) return false;
+    uint32_t bit = (uint32_t)((address - slab->span.base) / ACRE_ALIGNMENT);
+    if (address % ACRE_ALIGNMENT != 0 || (slab->live[bit / 64] >> bit % 64 & 1) == 0) return false;
+    acre_heap_remember_granule(slab, address >> ACRE_GRANULE_SHIFT);
+    return true;
+}
+
 /* What is not freed by a look at the lookaside's first two names of a granule. */
 static ACRE_NOINLINE void release_slowly(uintptr_t address) {
     struct acre_slab *medium = acre_thread_own_medium(acre_this_thread, address);
@@ -230,6 +245,12 @@ static ACRE_NOINLINE void release_slowly(uintptr_t address) {
     struct acre_span *span = acre_map_find(address);
     switch (span->kind) {
     case ACRE_SPAN_SMALL:
+        if (remember_own_small((struct acre_slab *)span, address)) {
+            acre_release_block(block);
+            return;
+        }
+        acre_heap_free((struct acre_slab *)span, address);
+        break;
     case ACRE_SPAN_MEDIUM:
         acre_heap_free((struct acre_slab *)span, address);
         break;
@@ -483,7 +504,9 @@ ACRE_PUBLIC void *realloc(void *block, size_t size) {
 ACRE_PUBLIC void *reallocarray(void *block, size_t count, size_t size) {
     size_t size_bytes;
     bool overflows = __builtin_mul_overflow(count, size, &size_bytes);
-    if (!overflows && acre_process_reallocates_itself()) return acre_process_realloc(block, size_bytes);
+    bool is_strange = block == NULL || acre_map_find((uintptr_t)block)->kind == ACRE_SPAN_NONE;
+    if (is_strange && !overflows && acre_process_reallocates_itself())
+        return acre_process_realloc(block, size_bytes);
     struct acre_count_before before = acre_count_before(block);
     if (overflows) return acre_counted_again(NULL, before, SIZE_MAX, acre_out_of_memory());
     return acre_counted_again(NULL, before, size_bytes, reallocate(block, size_bytes));

@@ -209,6 +209,7 @@ static void try_to_start(void) {
 
 static void start_if_absent(void) {
     uint32_t absent = ABSENT;
+    if (acre_os_is_unnoted_process()) return; /* vfork's child, with which it would end */
     uint64_t not_before_ms = atomic_load_explicit(&failure.not_before_ms, memory_order_relaxed);
     if (not_before_ms != 0 && acre_os_clock_ms() < not_before_ms) return;
     if (atomic_compare_exchange_strong(&state, &absent, PRESENT)) try_to_start();

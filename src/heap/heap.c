@@ -57,7 +57,9 @@ static void count_out_gone(void) {
     acre_lock(&heaps.lock);
     for (struct acre_node *node = acre_thread_list.next; node != &acre_thread_list; node = node->next) {
         struct acre_thread *thread = ACRE_CONTAINER_OF(node, struct acre_thread, all_node);
-        if (thread->is_counted && !acre_os_is_thread(thread->thread_id)) acre_thread_count_out(thread);
+        if (!thread->is_counted) continue;
+        if (acre_os_is_thread(thread->thread_id)) break; /* one is enough */
+        acre_thread_count_out(thread);
     }
     acre_unlock(&heaps.lock);
 }
@@ -83,7 +85,10 @@ static void thread_exits(void *record) {
     struct acre_thread *thread = record;
     if (acre_this_thread != thread) return;
     has_left = true;
-    if (thread->thread_id == acre_os_process_id()) atomic_store(&heaps.without_first, 1);
+    if (acre_os_thread_id() == acre_os_process_id()) {
+        atomic_store(&heaps.without_first, 1);
+        acre_decay_note(); /* the scavenger sleeps no more without a timer */
+    }
     acre_heap_leave_others(thread);
     if (!acre_heap_rest(thread)) {
         acre_heap_leave(&thread->heap);
@@ -157,7 +162,8 @@ struct acre_heap *acre_heap_make(void) {
     if (thread == NULL) thread = find_late();
     if (thread == NULL) thread = new_thread();
     if (thread != NULL) {
-        ACRE_POKE(&thread->thread_id, acre_os_thread_id());
+        /* In vfork's child the number is not that of the thread that will have the record. */
+        ACRE_POKE(&thread->thread_id, acre_os_is_unnoted_process() ? 0 : acre_os_thread_id());
         thread->is_late = has_left;
         thread->depth = 0;
         atomic_store(&thread->heap.thread, acre_thread_pointer());
@@ -174,21 +180,9 @@ struct acre_heap *acre_heap_make(void) {
 
 static uintptr_t granule_of(const struct acre_slab *slab) { return slab->span.base >> ACRE_GRANULE_SHIFT; }
 
-static uintptr_t name_of(const struct acre_slab *slab, uintptr_t granule) {
-    if (!acre_slab_is_small(slab)) return ACRE_LOOKASIDE_MEDIUM(granule);
-    return slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
-}
-
 void acre_heap_remember(struct acre_slab *slab) {
-    struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
     uintptr_t granule = granule_of(slab), end = granule + acre_class_granules(slab->span.size_class);
-    for (; granule < end; granule++) {
-        uintptr_t slot = granule % ACRE_LOOKASIDE_SLOTS;
-        if (!slab->depot->is_default)
-            ACRE_POKE(&lookaside->others[slot / 64], lookaside->others[slot / 64] | UINT64_C(1) << slot % 64);
-        lookaside->granule[slot] = name_of(slab, granule);
-        lookaside->live[slot] = (acre_half *)slab->live;
-    }
+    for (; granule < end; granule++) acre_heap_remember_granule(slab, granule);
 }
 
 void acre_heap_forget(struct acre_slab *slab) {
@@ -197,7 +191,7 @@ void acre_heap_forget(struct acre_slab *slab) {
     uintptr_t granule = granule_of(slab), end = granule + acre_class_granules(slab->span.size_class);
     for (; granule < end; granule++) {
         uintptr_t slot = granule % ACRE_LOOKASIDE_SLOTS, *found = &thread->lookaside.granule[slot];
-        if (*found == name_of(slab, granule)) *found = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
+        if (*found == acre_lookaside_name(slab, granule)) *found = slot == 0 ? ACRE_LOOKASIDE_EMPTY : 0;
     }
 }
 
@@ -269,7 +263,8 @@ static bool lookaside_is_valid(struct acre_thread *home) {
         const struct acre_slab *slab = acre_slab_of_live(home->lookaside.live[slot]);
         uintptr_t first = granule_of(slab), number = first;
         while (number % ACRE_LOOKASIDE_SLOTS != slot) number++;
-        if (number >= first + acre_class_granules(slab->span.size_class) || granule != name_of(slab, number) ||
+        if (number >= first + acre_class_granules(slab->span.size_class) ||
+            granule != acre_lookaside_name(slab, number) ||
             atomic_load(acre_slab_owner((struct acre_slab *)slab)) != owner)
             return false;
     }

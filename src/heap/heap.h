@@ -98,6 +98,12 @@ struct acre_lookaside {
 ACRE_INLINE uintptr_t acre_turned(uintptr_t address) { return address >> 4 | address << 60; }
 ACRE_INLINE uintptr_t acre_turned_granule(uintptr_t turned) { return turned >> (ACRE_GRANULE_SHIFT - 4); }
 
+/* What the slab is known by there in the place of one of its granules. */
+ACRE_INLINE uintptr_t acre_lookaside_name(const struct acre_slab *slab, uintptr_t granule) {
+    if (!acre_slab_is_small(slab)) return ACRE_LOOKASIDE_MEDIUM(granule);
+    return slab->keeps_recent ? ACRE_LOOKASIDE_RECENT(granule) : granule;
+}
+
 struct acre_thread;
 
 struct acre_heap {
@@ -285,6 +291,14 @@ void acre_heap_leave_others(struct acre_thread *thread);
 void acre_heap_countdown(struct acre_slab *slab);
 
 /* A slab that the calling thread owns comes into its lookaside, or leaves it. */
+ACRE_INLINE void acre_heap_remember_granule(struct acre_slab *slab, uintptr_t granule) {
+    struct acre_lookaside *lookaside = &acre_this_thread->lookaside;
+    uintptr_t slot = granule % ACRE_LOOKASIDE_SLOTS;
+    if (ACRE_UNLIKELY(!slab->depot->is_default))
+        ACRE_POKE(&lookaside->others[slot / 64], lookaside->others[slot / 64] | UINT64_C(1) << slot % 64);
+    lookaside->granule[slot] = acre_lookaside_name(slab, granule);
+    lookaside->live[slot] = (acre_half *)slab->live;
+}
 void acre_heap_remember(struct acre_slab *slab);
 void acre_heap_forget(struct acre_slab *slab);
 /* Gives away a slab without a live block: to the page heap. One with free blocks: to the depot. */

@@ -398,6 +398,8 @@ uint32_t acre_os_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
 
 bool acre_os_is_thread(uint32_t thread_id) {
     int kept = errno;
+    if (acre_os_is_unnoted_process())
+        return true; /* vfork's child, which is asked about the threads of its parent */
     bool is_gone = syscall(SYS_tgkill, getpid(), thread_id, 0) != 0 && errno == ESRCH;
     errno = kept;
     return !is_gone;

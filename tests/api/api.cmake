@@ -29,6 +29,15 @@ acre_test(local_plugin local_plugin api GLIBC SOURCES auto ARGS $<TARGET_FILE:te
 acre_test_program(no_runtime api/no_runtime.c)
 acre_test(no_runtime no_runtime api SOURCES auto)
 
+acre_test_program(own_operators api/own_operators.cc)
+acre_test(own_operators own_operators api GLIBC SOURCES auto)
+acre_test_linked(own_operators_linked api/own_operators.cc)
+acre_test_of_linked(own_operators_linked own_operators_linked api SOURCES auto)
+if(TARGET own_operators_linked)
+  target_compile_options(own_operators_linked PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-sized-deallocation>)
+endif()
+target_compile_options(own_operators PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-sized-deallocation>)
+
 acre_test_program(partial_malloc api/partial_malloc.cc)
 set_target_properties(partial_malloc PROPERTIES ENABLE_EXPORTS ON)
 target_compile_options(partial_malloc PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-sized-deallocation>) # it is what this is about

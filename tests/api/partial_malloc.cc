@@ -68,7 +68,9 @@ int main() {
     ::operator delete(::operator new(24), std::nothrow);
     ::operator delete[](::operator new[](24), std::nothrow);
     ::operator delete(nullptr, std::size_t(24));
-    CHECKF(freed == before + 4, "%d of 4 came to the program's free", freed - before);
+    ::operator delete(::operator new(24, std::nothrow));
+    ::operator delete[](::operator new[](24, std::nothrow), std::size_t(24));
+    CHECKF(freed == before + 6, "%d of 6 came to the program's free", freed - before);
 
     before = resized;
     char *text = static_cast<char *>(std::malloc(6));

@@ -4,6 +4,7 @@
  *   key             a destructor of thread-specific data that allocates, and sets itself again each time
  *   fork            such a destructor forks: in the child its thread goes on beside others
  *   first           a thread's very first malloc is in such a destructor; the process ends all the same
+ *   last            the same, where that thread is the last one
  * Options: THREADS. */
 #include "support/check.h"
 #include "support/process.h"
@@ -112,11 +113,15 @@ static void run_forks(int forks) {
 
 /* ---- a thread that allocates only then */
 
+static bool is_last;
+
 static void allocate_at_last(void *calls_left) {
     if ((uintptr_t)calls_left > 1)
         pthread_setspecific(key, (void *)((uintptr_t)calls_left - 1));
-    else
+    else {
         free(malloc(100));
+        if (is_last) usleep(5000000);
+    }
 }
 
 static void *set_key_alone(void *unused) {
@@ -126,14 +131,18 @@ static void *set_key_alone(void *unused) {
 
 /* Enough that libacre's own thread starts. */
 static _Noreturn void end_without_first_thread(void) {
-    static void *kept[many_blocks];
+    static void *kept[many_blocks], *kept_of_sizes[65536 / 16 + 1];
     pthread_t thread;
     CHECK(pthread_key_create(&key, allocate_at_last) == 0);
-    CHECK(pthread_create(&thread, NULL, set_key_alone, NULL) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
+    /* With some left of each size, and of every four, nothing whole comes back as this thread ends. */
+    for (size_t size = 16; is_last && size <= 65536; size += 16)
+        CHECK((kept_of_sizes[size / 16] = malloc(size)) != NULL);
     for (int i = 0; i < many_blocks; i++) CHECK((kept[i] = malloc(1000)) != NULL);
-    for (int i = 0; i < many_blocks; i++) free(kept[i]);
-    usleep(300000);
+    for (int i = 0; i < many_blocks; i++)
+        if (!is_last || i % 4 != 0) free(kept[i]);
+    CHECK(pthread_create(&thread, NULL, set_key_alone, NULL) == 0);
+    CHECK(is_last ? pthread_detach(thread) == 0 : pthread_join(thread, NULL) == 0);
+    usleep(is_last ? 3000000 : 300000);
     pthread_exit(NULL);
 }
 
@@ -141,7 +150,7 @@ static void run_first(void) {
     child = fork();
     CHECK(child >= 0);
     if (child == 0) end_without_first_thread();
-    process_expect_end(child, 60);
+    process_expect_end(child, 40);
 }
 
 /* ---- many threads */
@@ -164,7 +173,8 @@ int main(int argc, char **argv) {
     size_t before_bytes = 0;
     process_expect_malloc();
     process_watchdog(120);
-    bool forks = strcmp(argv[1], "fork") == 0, is_first = strcmp(argv[1], "first") == 0;
+    is_last = strcmp(argv[1], "last") == 0;
+    bool forks = strcmp(argv[1], "fork") == 0, is_first = is_last || strcmp(argv[1], "first") == 0;
     if (forks) run_forks(threads);
     if (is_first) run_first();
     if (forks || is_first) return 0;

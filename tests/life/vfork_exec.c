@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 static _Atomic bool is_over;
+enum { many_blocks = 60000 };
 
 static void *allocate_always(void *argument) {
     uint64_t random = (uint64_t)(uintptr_t)argument;
@@ -57,9 +59,40 @@ static void start_programs(int rounds) {
     }
 }
 
+/* A thread's first malloc is in its child: nothing of acre's may start there that ends with the child. */
+static void *allocate_in_child(void *unused) {
+    pid_t child = vfork();
+    if (child == 0) {
+        void *volatile block = malloc(64);
+        _exit(block == NULL);
+    }
+    expect_status(child, 0);
+    usleep(500000);
+    return unused;
+}
+
+static _Noreturn void end_by_last_thread(void) {
+    static void *kept[many_blocks];
+    pthread_t thread;
+    for (int i = 0; i < many_blocks; i++) CHECK((kept[i] = malloc(1000)) != NULL);
+    CHECK(pthread_create(&thread, NULL, allocate_in_child, NULL) == 0);
+    usleep(200000);
+    for (int i = 0; i < many_blocks; i++) free(kept[i]);
+    usleep(100000);
+    pthread_exit(NULL);
+}
+
+static void check_first_malloc(void) {
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) end_by_last_thread();
+    process_expect_end(child, 30);
+}
+
 int main(void) {
     process_expect_malloc();
     process_watchdog(120);
+    check_first_malloc();
     start_programs(20);
     pthread_t threads[4];
     for (intptr_t i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, allocate_always, (void *)i) == 0);
