@@ -298,9 +298,11 @@ ACRE_INLINE void release(void *block) { release_by(block, release_slowly); }
 
 void acre_release_block(void *block) { release(block); }
 
-/* For comparison with what the process calls so (process.c). */
-extern __typeof(acre_own_free) acre_own_free __attribute__((alias("free"), nothrow, leaf));
-extern __typeof(acre_own_realloc) acre_own_realloc __attribute__((alias("realloc"), nothrow, leaf, alloc_size(2)));
+/* For comparison with what the process calls so (process.c). A build may have other names for both (tests/fuzz). */
+#define TEXT_OF(name) #name
+#define ALIAS_OF(name) alias(TEXT_OF(name)), nothrow, leaf
+extern __typeof(acre_own_free) acre_own_free __attribute__((ALIAS_OF(free)));
+extern __typeof(acre_own_realloc) acre_own_realloc __attribute__((ALIAS_OF(realloc), alloc_size(2)));
 
 static ACRE_NOINLINE void release_of_process_slowly(uintptr_t address) {
     if (acre_map_find(address)->kind == ACRE_SPAN_NONE && acre_process_frees_itself())

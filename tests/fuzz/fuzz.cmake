@@ -22,7 +22,7 @@ if(ACRE_FUZZ)
     list(APPEND acre_fuzz_names ${name}=fuzzed_${name})
   endforeach()
   set(acre_fuzz_library_sources ${acre_sources})
-  list(REMOVE_ITEM acre_fuzz_library_sources src/api/operators.c src/api/catch.cc)
+  list(FILTER acre_fuzz_library_sources EXCLUDE REGEX "src/api/(operators.*|catch)\\.cc?$")
   list(TRANSFORM acre_fuzz_library_sources PREPEND ${PROJECT_SOURCE_DIR}/)
   set(acre_fuzz_options -O1 -g -fsanitize=fuzzer-no-link,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
