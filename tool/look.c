@@ -48,9 +48,12 @@ bool look_open(const struct look_request *request, struct target *target, struct
     if (!target_open(target, request->words, request->smaps_path)) {
         return false;
     }
-    bool again = request->freeze || request->kernel_figures;
-    if ((request->freeze && !target_freeze(target)) ||
-        (again && !target_read_mappings(target, request->kernel_figures))) {
+    if (request->freeze && !target_freeze(target)) {
+        target_close(target);
+        return false;
+    }
+    if ((request->freeze || request->kernel_figures) && !target_read_mappings(target, request->kernel_figures)) {
+        complain("the mappings of process %s cannot be read: it is ending", request->words);
         target_close(target);
         return false;
     }
@@ -76,18 +79,28 @@ void look_title(const struct look_request *request, const struct target *target,
     printable(title, 128, text);
 }
 
+/* How many bytes from here on are one character of UTF-8 (RFC 3629); 0: none. */
+static size_t character_bytes(const char *text) {
+    for (size_t length = 1; length <= 4 && text[length - 1] != '\0'; length++) {
+        json_t *one = json_stringn(text, length);
+        json_decref(one);
+        if (one != NULL) {
+            return length;
+        }
+    }
+    return 0;
+}
+
 json_t *look_json_text(const char *bytes) {
     json_t *text = json_string(bytes);
     if (text != NULL) {
         return text;
     }
     char *clean = malloc(strlen(bytes) * 3 + 1), *to = clean;
-    for (; clean != NULL && *bytes != '\0'; bytes++) {
-        if ((unsigned char)*bytes < 0x80) {
-            *to++ = *bytes;
-        } else {
-            to = stpcpy(to, "\xef\xbf\xbd");
-        }
+    while (clean != NULL && *bytes != '\0') {
+        size_t length = character_bytes(bytes);
+        to = length == 0 ? stpcpy(to, "\xef\xbf\xbd") : (char *)mempcpy(to, bytes, length);
+        bytes += length == 0 ? 1 : length;
     }
     if (clean != NULL) {
         *to = '\0';

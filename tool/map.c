@@ -28,14 +28,18 @@ static const struct argp_option map_options[] = {
     {0},
 };
 
-/* "4096", "64k", "1m"; 0: it is none, or no power of two of at least a page. */
+#define CELL_MOST_BYTES (UINT64_C(1) << 40)
+
+/* "4096", "64k", "1m", "2g"; 0: it is none, or no power of two of at least a page. */
 static uint64_t parse_cell(const char *text) {
     char *end;
     errno = 0;
     uint64_t size_bytes = strtoull(text, &end, 10);
-    unsigned shift = *end == '\0' ? 0 : strchr("kK", *end) != NULL ? 10 : strchr("mM", *end) != NULL ? 20 : 64;
-    bool fine = errno == 0 && *text >= '0' && *text <= '9' && shift < 64 && (*end == '\0' || end[1] == '\0') &&
-                size_bytes < UINT64_C(1) << 32;
+    static const char units[] = "kKmMgGtT";
+    const char *unit = *end == '\0' ? NULL : strchr(units, *end);
+    unsigned shift = unit == NULL ? 0 : 10 * (unsigned)((unit - units) / 2 + 1);
+    bool fine = errno == 0 && *text >= '0' && *text <= '9' && (*end == '\0' || (unit != NULL && end[1] == '\0')) &&
+                size_bytes <= CELL_MOST_BYTES >> shift;
     size_bytes = fine ? size_bytes << shift : 0;
     return size_bytes >= 4096 && (size_bytes & (size_bytes - 1)) == 0 ? size_bytes : 0;
 }
@@ -58,7 +62,7 @@ static error_t parse_map(int key, char *argument, struct argp_state *state) {
     case KEY_MAP_CELL:
         arguments->cell_bytes = parse_cell(argument);
         if (arguments->cell_bytes == 0) {
-            argp_error(state, "--cell takes a power of two from 4k on, not '%s'", argument);
+            argp_error(state, "--cell takes a power of two from 4k to 1t, not '%s'", argument);
         }
         return 0;
     default:

@@ -64,8 +64,8 @@ static struct run_advice advise_fewer_syscalls(const uint64_t *syscalls, const s
 static struct run_advice advise_source(const struct image_figures *image, const struct option_value *options) {
     bool used_break = image->break_peak > image->break_start;
     const struct option_entry *source = &option_table[OPTION_source];
-    const char *current = option_value_text(source, options[OPTION_source].value).text;
-    if (strcmp(current, "auto") != 0) {
+    struct figure_text current = option_value_text(source, options[OPTION_source].value);
+    if (strcmp(current.text, "auto") != 0) {
         return advise("--option source:auto", "to compare with the default");
     }
     return used_break ? advise("--option source:mmap", "to compare the sources")

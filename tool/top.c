@@ -64,7 +64,7 @@ static error_t parse_top(int key, char *argument, struct argp_state *state) {
         return 0;
     case KEY_TOP_BATCH:
         if (!parse_whole(argument, BATCHES_MOST, &number)) {
-            argp_error(state, "--batch takes a number from 1 on, not '%s'", argument);
+            argp_error(state, "--batch takes a number from 1 to %d, not '%s'", BATCHES_MOST, argument);
         }
         arguments->batches = (long)number;
         return 0;

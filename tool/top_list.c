@@ -6,9 +6,16 @@
 #include "units.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum { ROW_MOST_MS = 5000 };
 
 struct row {
     pid_t pid;
@@ -22,7 +29,7 @@ static bool may_be_on_acre(pid_t pid) {
     size_t room = 0;
     bool found = false;
     struct elf_form form;
-    snprintf(path, sizeof path, "/proc/%ld/maps", (long)pid);
+    snprintf(path, sizeof path, "/proc/%ld/maps", (long)target_living_thread(pid));
     FILE *maps = fopen(path, "re");
     while (maps != NULL && !found && getline(&line, &room, maps) > 0) {
         found = strstr(line, "/libacre") != NULL;
@@ -62,6 +69,29 @@ static bool read_row(pid_t pid, struct row *row) {
     return fine;
 }
 
+/* In a process of its own, since nobody asked for just this one: what it may do to who looks at it is not to end
+ * the list. One whose pages do not come, since they are another program's to give, is given up. */
+static bool read_row_aside(pid_t pid, struct row *row) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return false;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(read_row(pid, row) && write(ends[1], row, sizeof *row) == sizeof *row ? 0 : 1);
+    }
+    close(ends[1]);
+    struct pollfd answer = {.fd = ends[0], .events = POLLIN};
+    bool fine = child > 0 && poll(&answer, 1, ROW_MOST_MS) == 1 && read(ends[0], row, sizeof *row) == sizeof *row;
+    close(ends[0]);
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    return fine;
+}
+
 static int by_resident(const void *one, const void *other) {
     const struct row *a = one, *b = other;
     return (a->resident_bytes < b->resident_bytes) - (a->resident_bytes > b->resident_bytes);
@@ -87,7 +117,7 @@ static size_t read_rows(struct row **rows, size_t *refused, pid_t *of_refused) {
             }
             *rows = moved;
         }
-        if (read_row(pid, &(*rows)[count])) {
+        if (read_row_aside(pid, &(*rows)[count])) {
             count++;
         } else if ((*refused)++ == 0) {
             *of_refused = pid;

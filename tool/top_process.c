@@ -43,8 +43,9 @@ static void say_rates(struct top_screen *screen, const struct heap *heap, struct
 
 static void say_sums(struct top_screen *screen, const struct heap *heap, const struct account *account) {
     const uint64_t *bytes = account->bytes;
-    top_say(screen, TOP_PLAIN, "resident  %s: live %s in %s blocks", human_bytes(account->resident_bytes).text,
-            human_bytes(bytes[BUCKET_LIVE]).text, human_count(account->live_blocks).text);
+    top_say(screen, TOP_PLAIN, "resident  %s, of it live %s; all blocks %s in %s",
+            human_bytes(account->resident_bytes).text, human_bytes(bytes[BUCKET_LIVE]).text,
+            human_bytes(account->live_bytes).text, human_count(account->live_blocks).text);
     top_say(screen, TOP_PLAIN, "besides   partly used %s, free %s, not handed out %s",
             human_bytes(bytes[BUCKET_PARTLY]).text, human_bytes(bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED]).text,
             human_bytes(bytes[BUCKET_FRESH]).text);

@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <linux/futex.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,7 +25,10 @@
 
 enum { ANSWER_MOST_S = 10 };
 
+/* The page is only touched by the kernel in acre's name: who has it may cut it off, and an access would then end
+ * acre. */
 struct post {
+    int file;
     unsigned char *page;
     size_t bytes;
     const struct heap_format *format;
@@ -61,71 +63,128 @@ static const struct argp trim_argp = {
            "output could not be written; 125: it could not be asked, or did not answer; 2: wrong usage.",
 };
 
-static _Atomic uint32_t *word_of(const struct post *post, int field) {
-    return (_Atomic uint32_t *)(void *)(post->page + post->format->field[field].offset);
-}
-
 static bool is_in_page(const struct post *post, int field, size_t bytes) {
     const struct acre_description_field *place = &post->format->field[field];
     return place->bytes == bytes && place->offset % bytes == 0 && place->offset + bytes <= post->bytes;
+}
+
+/* Whether it is memory that has no name anywhere, as memfd_create makes it: all such lies on one file system, where
+ * nothing else is. The process chose what stands behind the descriptor, and acre may have rights that it
+ * has not. */
+static bool is_nameless_memory(const struct stat *status) {
+    struct stat own;
+    int file = memfd_create("acre", MFD_CLOEXEC);
+    bool is_alike = file >= 0 && fstat(file, &own) == 0 && S_ISREG(status->st_mode) && status->st_dev == own.st_dev;
+    if (file >= 0) {
+        close(file);
+    }
+    return is_alike;
+}
+
+/* A descriptor of the process's descriptor, to read and write, or -1. It is looked at before it is really opened,
+ * which does something to a device. */
+static int open_descriptor(const char *path, size_t least_bytes) {
+    struct stat status;
+    char again[64];
+    int file = -1, name = open(path, O_PATH | O_CLOEXEC);
+    if (name >= 0 && fstat(name, &status) == 0) {
+        errno = EBADF;
+        if (is_nameless_memory(&status) && (size_t)status.st_size >= least_bytes) {
+            snprintf(again, sizeof again, "/proc/self/fd/%d", name);
+            file = open(again, O_RDWR | O_CLOEXEC);
+        }
+    }
+    int error = errno;
+    if (name >= 0) {
+        close(name);
+    }
+    errno = error;
+    return file;
+}
+
+static void close_post(struct post *post) {
+    if (post->page != MAP_FAILED) {
+        munmap(post->page, post->bytes);
+    }
+    if (post->file >= 0) {
+        close(post->file);
+    }
 }
 
 /* Maps the scavenger's page; false after one line on stderr. */
 static bool open_post(struct target *target, struct post *post) {
     const struct heap_format *format = post->format;
     struct heap_scavenger scavenger = heap_format_scavenger(target, format);
-    struct stat status;
     char path[96];
     if (scavenger.thread == 0) {
         complain(
-            "process %ld has no scavenger to ask: it has no threads and little that is free, or scavenger:off, or "
-            "its Linux is older than 5.9",
+            "process %ld has no scavenger to ask: one starts when a process that has threads holds some memory, "
+            "or when much is free; none with scavenger:off or before Linux 5.9",
             (long)target->pid);
         return false;
     }
     snprintf(path, sizeof path, "/proc/%ld/task/%" PRIu64 "/fd/%" PRIu64, (long)target->pid, scavenger.thread,
              scavenger.descriptor);
-    int file = open(path, O_RDWR | O_CLOEXEC);
     post->bytes = (size_t)target->page_bytes;
-    post->page = MAP_FAILED;
-    if (file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
-        (size_t)status.st_size >= post->bytes) {
-        post->page = mmap(NULL, post->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    post->file = open_descriptor(path, post->bytes);
+    post->page =
+        post->file < 0 ? MAP_FAILED : mmap(NULL, post->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, post->file, 0);
+    if (post->page == MAP_FAILED) {
+        complain("cannot open the scavenger's page of process %ld: %s", (long)target->pid,
+                 errno == EBADF ? "it is no such page" : strerror(errno));
+    } else if (!is_in_page(post, ACRE_FIELD_POST_BELL, 4) || !is_in_page(post, ACRE_FIELD_POST_WANTED, 4) ||
+               !is_in_page(post, ACRE_FIELD_POST_SERVED, 4)) {
+        complain("the scavenger's page of process %ld is damaged", (long)target->pid);
+    } else {
+        return true;
     }
-    int error = errno;
-    if (file >= 0) {
-        close(file);
-    }
-    if (post->page == MAP_FAILED || !is_in_page(post, ACRE_FIELD_POST_BELL, 4) ||
-        !is_in_page(post, ACRE_FIELD_POST_WANTED, 4) || !is_in_page(post, ACRE_FIELD_POST_SERVED, 4)) {
-        complain("cannot open the scavenger's page of process %ld: %s", (long)target->pid, strerror(error));
-        return false;
-    }
-    return true;
+    close_post(post);
+    return false;
 }
 
 static bool has_passed(const struct timespec *start) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec - start->tv_sec >= ANSWER_MOST_S;
+    return now.tv_sec - start->tv_sec - (now.tv_nsec < start->tv_nsec) >= ANSWER_MOST_S;
 }
 
-/* false: no answer in time, or before *stop. */
+static uint32_t *word_of(const struct post *post, int field) {
+    return (uint32_t *)(void *)(post->page + post->format->field[field].offset);
+}
+
+/* false: the page is gone. */
+static bool read_word(const struct post *post, int field, uint32_t *value) {
+    return pread(post->file, value, sizeof *value, (off_t)post->format->field[field].offset) == sizeof *value;
+}
+
+/* Adds one in one step, and wakes who waits for the word (futex(2), FUTEX_WAKE_OP). */
+static bool add_one(const struct post *post, int field) {
+    uint32_t *word = word_of(post, field);
+    return syscall(SYS_futex, word, FUTEX_WAKE_OP, INT_MAX, 0L, word,
+                   FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0)) >= 0;
+}
+
+/* false: no answer in time, or before *stop. If somebody else asks at the same time, both wait for the later
+ * one. */
 static bool ask(const struct post *post, const volatile sig_atomic_t *stop) {
     const struct timespec part = {.tv_nsec = 100000000};
     struct timespec start;
-    _Atomic uint32_t *bell = word_of(post, ACRE_FIELD_POST_BELL), *served = word_of(post, ACRE_FIELD_POST_SERVED);
-    uint32_t mine = atomic_fetch_add(word_of(post, ACRE_FIELD_POST_WANTED), 1) + 1, seen;
-    atomic_fetch_add(bell, 1);
-    syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    uint32_t mine = 1, seen = 0;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    while (seen = atomic_load(served), (int32_t)(seen - mine) < 0) {
+    if (!add_one(post, ACRE_FIELD_POST_WANTED) || !read_word(post, ACRE_FIELD_POST_WANTED, &mine) ||
+        !add_one(post, ACRE_FIELD_POST_BELL)) {
+        return false;
+    }
+    while (read_word(post, ACRE_FIELD_POST_SERVED, &seen) && (int32_t)(seen - mine) < 0) {
         if (has_passed(&start) || *stop != 0) {
             return false;
         }
-        syscall(SYS_futex, served, FUTEX_WAIT, seen, &part, NULL, 0);
+        if (syscall(SYS_futex, word_of(post, ACRE_FIELD_POST_SERVED), FUTEX_WAIT, seen, &part, NULL, 0) != 0 &&
+            errno == EFAULT) {
+            return false;
+        }
     }
-    return true;
+    return (int32_t)(seen - mine) >= 0;
 }
 
 bool trim_ask(pid_t pid, const volatile sig_atomic_t *stop) {
@@ -138,7 +197,7 @@ bool trim_ask(pid_t pid, const volatile sig_atomic_t *stop) {
     bool answered = heap_format_find(&target, &format) && open_post(&target, &post);
     if (answered) {
         answered = ask(&post, stop);
-        munmap(post.page, post.bytes);
+        close_post(&post);
         if (!answered) {
             complain("process %ld did not answer within %d s: is it stopped?", (long)pid, ANSWER_MOST_S);
         }

@@ -17,14 +17,15 @@ static json_t *buckets_json(const uint64_t bytes[BUCKETS]) {
     return object;
 }
 
-/* What is not acre's is a bucket for each of its names. */
+/* What is not acre's is a bucket for each of its names. Names that differ in what is no character are one here. */
 static json_t *all_buckets_json(const struct account *account) {
     json_t *object = buckets_json(account->bytes);
     for (size_t i = 0; i < account->other_count; i++) {
         char key[300];
         snprintf(key, sizeof key, "other:%s", account->others[i].name);
         json_t *text = look_json_text(key);
-        json_object_set_new(object, json_string_value(text), number(account->others[i].bytes));
+        json_int_t before = json_integer_value(json_object_get(object, json_string_value(text)));
+        json_object_set_new(object, json_string_value(text), number((uint64_t)before + account->others[i].bytes));
         json_decref(text);
     }
     return object;
@@ -130,6 +131,6 @@ json_t *why_json(const struct why_view *view) {
     json_object_set_new(object, "pinning_spans", spans_json(view));
     json_object_set_new(object, "classes", classes_json(account));
     json_object_set_new(object, "arenas", arenas_json(view));
-    json_object_set_new(object, "advice", json_string(advice));
+    json_object_set_new(object, "advice", look_json_text(advice));
     return object;
 }

@@ -25,8 +25,8 @@ static unsigned line_columns(FILE *stream) {
 
 /* Broken between words. */
 static void say_lines(FILE *stream, const char *text) {
-    size_t columns = line_columns(stream), length;
-    while (columns > 0 && (length = strlen(text)) > columns) {
+    size_t columns = line_columns(stream);
+    while (columns > 0 && strlen(text) > columns) {
         size_t at = columns;
         while (at > 0 && text[at] != ' ') {
             at--;
@@ -288,7 +288,7 @@ void why_advice(const struct why_view *view, char advice[512]) {
     uint64_t free_bytes = bytes[BUCKET_WAITING] + bytes[BUCKET_PINNED] + bytes[BUCKET_STOCK];
     if (account->other_bytes > all_bytes / 2) {
         snprintf(advice, 512,
-                 "Most of it is not malloc's: the biggest part is %.100s, with %s; look at what maps that.",
+                 "Most of it is not malloc's: the biggest part is %s, with %s; look at what maps that.",
                  account->other_count > 0 ? account->others[0].name : "?",
                  human_bytes(account->other_count > 0 ? account->others[0].bytes : 0).text);
     } else if (bytes[BUCKET_PARTLY] > all_bytes / 4 && bytes[BUCKET_PARTLY] >= free_bytes) {
@@ -313,9 +313,9 @@ void why_report(FILE *stream, const struct why_view *view) {
     const struct account *account = view->account;
     char title[128], advice[512], line[512];
     look_title(view->request, view->heap->target, title);
-    say(stream, "acre why: %s: %s of anonymous memory resident, %s live in %s blocks", title,
+    say(stream, "acre why: %s: %s of anonymous memory resident, %s live in %s block%s", title,
         human_bytes(account->resident_bytes).text, human_bytes(account->live_bytes).text,
-        human_count(account->live_blocks).text);
+        human_count(account->live_blocks).text, account->live_blocks == 1 ? "" : "s");
     fputc('\n', stream);
     say_buckets(stream, account);
     say_sum(stream, view);

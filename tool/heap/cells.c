@@ -246,7 +246,9 @@ bool cells_make(struct cells *cells, struct heap *heap, uint64_t cell_bytes, siz
     bool made = make_segments(&making, cell_bytes, wanted) && pages_each(heap, add_page, NULL, &making);
     free(making.ranges);
     if (!made) {
-        complain("out of memory: more cells than can be drawn; larger ones (--cell) are fewer");
+        complain("%s", cells->cell_count > CELLS_MOST
+                           ? "more cells than can be drawn: larger ones (--cell) are fewer"
+                           : "out of memory; larger cells (--cell) are fewer");
         cells_free(cells);
         return false;
     }

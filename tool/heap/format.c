@@ -16,8 +16,8 @@
 struct search {
     struct target *target;
     struct heap_format *format;
-    uint32_t version; /* of a description that was found but is not known */
-    bool any_note, any_unread;
+    uint32_t version;                                      /* of a description that was found but is not known */
+    bool any_note, any_unread, any_file, any_file_missing; /* files: of a core, their first pages */
 };
 
 static uint64_t read_bytes(struct record record, uint64_t offset, size_t bytes) {
@@ -185,6 +185,8 @@ static bool try_module(struct search *search, const struct mapping *mapping) {
     static char image[IMAGE_BYTES];
     GElf_Ehdr header;
     size_t segments, got = target_read(search->target, mapping->start, image, sizeof image);
+    search->any_file |= got > 0 && *mapping->name != '\0';
+    search->any_file_missing |= got == 0 && *mapping->name != '\0';
     if (got < sizeof(Elf64_Ehdr) || memcmp(image, ELFMAG, SELFMAG) != 0) {
         return false;
     }
@@ -236,12 +238,35 @@ static void complain_of(const struct search *search) {
         complain(
             "the core does not say which files its program had mapped, as cores of the kernel and of gcore do: "
             "acre's records cannot be found in it");
+    } else if (target->is_core && search->any_file_missing && !search->any_file) {
+        complain(
+            "the core does not hold the first pages of mapped files, by which acre is found: its process had them "
+            "left out (bit 4 of coredump_filter, core(5))");
     } else {
         complain(
             "%s is not on acre: no file mapped into it has acre's note. Start it with LD_PRELOAD=libacre.so.1, "
             "or by `acre run --library plain'",
             what);
     }
+}
+
+/* Of a process nothing else is even read: the kernel would put pages there, or wait for who is to give them. A
+ * file's may have gone from memory, and are read again; those of memory that only looks like a file may never have
+ * come. */
+static bool may_begin_a_file(struct target *target, const struct mapping *mapping) {
+    enum { PAGES = IMAGE_BYTES / 4096 };
+    uint8_t states[PAGES];
+    if (target->is_core) {
+        return mapping->file_offset == 0 || mapping->file_offset == UINT64_MAX;
+    }
+    bool fine = mapping->file_offset == 0 && *mapping->name == '/';
+    if (fine && strncmp(mapping->name, "/memfd:", strlen("/memfd:")) == 0) {
+        size_t pages = (size_t)((mapping->end - mapping->start) / target->page_bytes);
+        size_t read_pages = (IMAGE_BYTES + target->page_bytes - 1) / target->page_bytes;
+        pages = pages < read_pages ? pages : read_pages;
+        fine = target_pages(target, mapping->start, pages, states) && memchr(states, PAGE_ABSENT, pages) == NULL;
+    }
+    return fine;
 }
 
 /* Among several the one that serves: a later one only if the first does not. */
@@ -251,10 +276,8 @@ bool heap_format_find(struct target *target, struct heap_format *format) {
     bool any = false;
     for (size_t i = 0; i < target->mapping_count; i++) {
         const struct mapping *mapping = &target->mappings[i];
-        /* Of a process other mappings are not even read: the kernel would put pages there. */
-        bool may_begin_a_file = target->is_core ? mapping->file_offset == 0 || mapping->file_offset == UINT64_MAX
-                                                : mapping->file_offset == 0 && *mapping->name == '/';
-        if (!mapping->readable || mapping->shared || !may_begin_a_file || !try_module(&search, mapping)) {
+        if (!mapping->readable || mapping->shared || !may_begin_a_file(target, mapping) ||
+            !try_module(&search, mapping)) {
             continue;
         }
         const char *name = strrchr(mapping->name, '/');

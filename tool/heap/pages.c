@@ -208,17 +208,34 @@ static void give_spans(struct walk *walk) {
     }
 }
 
+/* A core does not say which pages were there; nearly all that were have something in them. */
+static bool may_have_been_there(struct target *target, uint64_t page) {
+    static uint64_t words[65536 / sizeof(uint64_t)];
+    size_t got = target_read(target, page, words, (size_t)target->page_bytes) / sizeof words[0], at = 0;
+    while (at < got && words[at] == 0) {
+        at++;
+    }
+    return at < got;
+}
+
 /* The whole pages of a range that are acre's alone. */
 static void give_metadata(struct walk *walk, uint64_t start, uint64_t end) {
-    uint64_t page_bytes = walk->heap->target->page_bytes;
+    struct target *target = walk->heap->target;
+    uint64_t page_bytes = target->page_bytes;
     start = (start + page_bytes - 1) / page_bytes * page_bytes;
     end = end / page_bytes * page_bytes;
-    if (start < end) {
-        struct piece piece = {.base = start,
-                              .pages = (size_t)((end - start) / page_bytes),
+    for (uint64_t at = start; at < end;) {
+        bool is_touched = !target->is_core || may_have_been_there(target, at);
+        uint64_t part_end = target->is_core ? at + page_bytes : end;
+        while (target->is_core && part_end < end && may_have_been_there(target, part_end) == is_touched) {
+            part_end += page_bytes;
+        }
+        struct piece piece = {.base = at,
+                              .pages = (size_t)((part_end - at) / page_bytes),
                               .kind = PIECE_METADATA,
                               .arena = HEAP_NO_ARENA};
-        give_plain(walk, &piece, 0, true, end);
+        give_plain(walk, &piece, 0, is_touched, end);
+        at = part_end;
     }
 }
 

@@ -24,15 +24,15 @@ static bool make_room(struct snapshot *snapshot) {
 
 static bool is_there(uint8_t state) { return state != PAGE_ABSENT && state != PAGE_ZERO; }
 
-/* Copies those of its pages that are there; how many bytes. *any: zeros are an answer, too. */
+/* Copies those of its pages that are there; how many bytes it takes up. *any: one is there,
+ * or that cannot be told. */
 static size_t copy_pages(struct target *target, struct copy *copy, bool *any) {
     uint64_t start = copy->start, size_bytes = copy->bytes;
     unsigned char *data = copy->data;
     uint64_t page = target->page_bytes, first = start / page, last = (start + size_bytes - 1) / page, at = first;
-    size_t pages = (size_t)(last - first + 1), copied_bytes = 0;
+    size_t pages = (size_t)(last - first + 1), copied_bytes = pages;
     uint8_t *states = copy->states = target->is_core ? NULL : malloc(pages);
-    *any = states != NULL && target_pages(target, first * page, pages, states);
-    if (!*any) {
+    if (states == NULL || !target_pages(target, first * page, pages, states)) {
         free(states);
         copy->states = NULL;
         copied_bytes = target_read(target, start, data, size_bytes);
@@ -45,6 +45,7 @@ static size_t copy_pages(struct target *target, struct copy *copy, bool *any) {
             end++;
         }
         if (end > at) {
+            *any = true;
             uint64_t from = at * page < start ? start : at * page;
             uint64_t to = end * page > start + size_bytes ? start + size_bytes : end * page;
             copied_bytes += target_read(target, from, data + (from - start), (size_t)(to - from));
@@ -54,7 +55,10 @@ static size_t copy_pages(struct target *target, struct copy *copy, bool *any) {
     return copied_bytes;
 }
 
-bool snapshot_add(struct snapshot *snapshot, struct target *target, uint64_t start, uint64_t size_bytes) {
+/* Copies a range; pages that are not there are zeros. false: nothing of it is there, or there is no memory. is_one:
+ * there is just one such, and zeros are an answer, too; of many they would be nothing to keep, but room for it. */
+static bool add(struct snapshot *snapshot, struct target *target, uint64_t start, uint64_t size_bytes,
+                bool is_one) {
     if (size_bytes == 0 || size_bytes > COPY_MOST || start + size_bytes < start || start == 0 ||
         target_mapping_of(target, start) == NULL || snapshot->copied_bytes > snapshot->most_bytes ||
         !make_room(snapshot)) {
@@ -65,8 +69,9 @@ bool snapshot_add(struct snapshot *snapshot, struct target *target, uint64_t sta
     if (copy.data != NULL) {
         snapshot->copied_bytes += copy_pages(target, &copy, &any);
     }
-    if (!any) {
+    if (!any && !(is_one && copy.states != NULL)) {
         free(copy.data);
+        free(copy.states);
         return false;
     }
     snapshot->copies[snapshot->count++] = copy;
@@ -157,7 +162,7 @@ static void add_leaves(struct snapshot *snapshot, struct target *target, const s
         entry = entry % ENTRIES_AT_ONCE == 0 ? skip_zeros(&root, snapshot->page_bytes, root.start, entry) : entry;
         uint64_t leaf = record_u64((struct record){root.data, root.bytes}, entry * 8);
         if (leaf != 0) {
-            snapshot_add(snapshot, target, leaf, leaf_bytes);
+            add(snapshot, target, leaf, leaf_bytes, false);
         }
     }
 }
@@ -174,7 +179,7 @@ static void add_regions(struct snapshot *snapshot, struct target *target, const 
         uint64_t base = record_number(format, region, ACRE_FIELD_REGION_BASE);
         uint64_t size_bytes = record_number(format, region, ACRE_FIELD_REGION_BYTES);
         if (size_bytes != 0) {
-            snapshot_add(snapshot, target, base, size_bytes);
+            add(snapshot, target, base, size_bytes, false);
         }
     }
 }
@@ -182,7 +187,7 @@ static void add_regions(struct snapshot *snapshot, struct target *target, const 
 bool snapshot_take(struct snapshot *snapshot, struct target *target, const struct heap_format *format) {
     const uint64_t *number = format->number, *root = format->root;
     *snapshot = (struct snapshot){.most_bytes = target_content_bytes(target), .page_bytes = target->page_bytes};
-    bool fine = snapshot_add(snapshot, target, root[ACRE_ROOT_MAP], number[ACRE_NUMBER_MAP_BYTES]);
+    bool fine = add(snapshot, target, root[ACRE_ROOT_MAP], number[ACRE_NUMBER_MAP_BYTES], true);
     if (fine) {
         add_leaves(snapshot, target, format);
         add_regions(snapshot, target, format);
@@ -202,7 +207,7 @@ bool snapshot_take(struct snapshot *snapshot, struct target *target, const struc
             {ACRE_ROOT_RECENT_FLOOR, number[ACRE_NUMBER_RECENT_ENTRY_BYTES]},
         };
         for (size_t i = 0; fine && i < sizeof objects / sizeof objects[0]; i++) {
-            fine = snapshot_add(snapshot, target, root[objects[i].root], objects[i].bytes);
+            fine = add(snapshot, target, root[objects[i].root], objects[i].bytes, true);
         }
     }
     if (!fine) {

@@ -13,11 +13,10 @@ struct snapshot {
     } * copies;          /* by address once it is sorted */
     size_t count, room;
     uint64_t page_bytes;               /* of the OS */
-    uint64_t copied_bytes, most_bytes; /* none is copied twice, so that it is not more than there is to read */
+    /* With what is kept for each page. None is copied twice, so that it is not more than there is to read. */
+    uint64_t copied_bytes, most_bytes;
 };
 
-/* Copies a range; pages that are not there are zeros. false: nothing of it could be read, or there is no memory. */
-bool snapshot_add(struct snapshot *snapshot, struct target *target, uint64_t start, uint64_t size_bytes);
 /* All that the description leads to. false after one line on stderr. */
 bool snapshot_take(struct snapshot *snapshot, struct target *target, const struct heap_format *format);
 void snapshot_free(struct snapshot *snapshot);

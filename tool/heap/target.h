@@ -41,6 +41,9 @@ struct target {
  * /proc/PID/smaps for a core, or NULL. false after one line on stderr. */
 bool target_open(struct target *target, const char *words, const char *smaps_path);
 bool target_open_process(struct target *target, pid_t pid);
+/* A thread of the process that has not ended, which has its files in /proc; the process's own number where there is
+ * none. */
+pid_t target_living_thread(pid_t pid);
 void target_close(struct target *target);
 
 /* Stops all threads of a process, until target_close or target_thaw; false after one line on stderr. */

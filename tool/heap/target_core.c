@@ -216,7 +216,8 @@ bool target_core_open(struct target *target, const char *path) {
     target->core->file = -1;
     const char *reason = open_core(target, path);
     if (reason != NULL) {
-        complain("%s: %s", path, reason);
+        bool is_word = target->core->file < 0 && errno == ENOENT && strchr(path, '/') == NULL;
+        complain("%s: %s%s", path, reason, is_word ? ", neither a process's number nor a core file" : "");
     }
     return reason == NULL;
 }

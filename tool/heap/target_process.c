@@ -45,8 +45,7 @@ static bool has_ended(pid_t thread) {
     return state == NULL || strncmp(state, ") Z", 3) == 0 || strncmp(state, ") X", 3) == 0;
 }
 
-/* A thread of the process that has not ended; the process's own number where there is none. */
-static pid_t find_thread(pid_t pid) {
+pid_t target_living_thread(pid_t pid) {
     char path[64];
     DIR *threads = has_ended(pid) ? opendir(target_proc_path(path, pid, "task")) : NULL;
     pid_t found = pid;
@@ -110,8 +109,25 @@ static bool may_read(const struct target *target) {
     return process_vm_readv(target->process->thread, &local, 1, &remote, 1, 0) == 1 || errno != EPERM;
 }
 
+/* In another namespace of processes than one's own, a number means two: one to kill(2), one in /proc. */
+static bool is_proc_own(void) {
+    char text[32];
+    ssize_t length = readlink("/proc/self", text, sizeof text - 1);
+    text[length < 0 ? 0 : length] = '\0';
+    if (strtol(text, NULL, 10) == (long)getpid()) {
+        return true;
+    }
+    complain("%s", length < 0 ? "there is no /proc, by which processes are looked at"
+                              : "/proc is of other processes than those around acre: mount it anew, as unshare "
+                                "--mount-proc does");
+    return false;
+}
+
 bool target_process_open(struct target *target, pid_t pid) {
     char path[64];
+    if (!is_proc_own()) {
+        return false;
+    }
     if (kill(pid, 0) != 0 && errno == ESRCH) {
         complain_of_access(pid, ESRCH);
         return false;
@@ -121,7 +137,7 @@ bool target_process_open(struct target *target, pid_t pid) {
         complain("out of memory");
         return false;
     }
-    *process = (struct target_process){.thread = find_thread(pid), .can_scan = true};
+    *process = (struct target_process){.thread = target_living_thread(pid), .can_scan = true};
     *target = (struct target){.pid = pid, .page_bytes = (uint64_t)sysconf(_SC_PAGESIZE), .process = process};
     process->pagemap = open(target_proc_path(path, process->thread, "pagemap"), O_RDONLY | O_CLOEXEC);
     int error = process->pagemap < 0 ? errno : 0;

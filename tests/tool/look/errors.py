@@ -50,6 +50,7 @@ def processes(bench):
     both(bench, "no such process", [gone.pid], 125, f"there is no process {gone.pid}")
     both(bench, "number that no process has", ["99999999999999999999"], 125, "there is no process")
     both(bench, "process 0", ["0"], 125, "there is no process 0")
+    both(bench, "name of a program", ["redis-server"], 125, "neither a process's number nor a core file")
     other = sleeper(bench)
     both(bench, "not on acre", [other.pid], 125, f"process {other.pid} (sleep) is not on acre")
     both(bench, "--smaps with a process", ["--smaps", "/proc/self/smaps", other.pid], 125, "--smaps is for core files")
@@ -105,9 +106,22 @@ def other_users(bench):
     bench.acre = whole
 
 
-def small_core(bench):
+def namespaces(bench):
+    """/proc of other processes than those around acre"""
+    run = subprocess.run(["unshare", "--pid", "--fork", bench.acre, "why", "1"], capture_output=True, text=True)
+    if "unshare" in run.stderr:
+        bench.skip("namespace of processes", run.stderr.strip())
+    else:
+        bench.check("namespace of processes without its /proc", run.returncode == 125 and run.stdout == "" and
+                    "mount it anew" in run.stderr and run.stderr.count("\n") == 1, run)
+
+
+def small_core(bench, coredump_filter=None):
     program = bench.heap("small")
     program.reach("ready")
+    if coredump_filter is not None:
+        with open(f"/proc/{program.pid}/coredump_filter", "w") as file:
+            file.write(coredump_filter)
     program.stop()
     shutil.copy(f"/proc/{program.pid}/smaps", bench.file("own.smaps"))
     program.proceed()
@@ -126,10 +140,12 @@ def cores(bench):
     both(bench, "empty file", [bench.file("empty")], 125, "not a core file")
     other = sleeper(bench)
     other_core = bench.kernel_core(other, lambda it: it.process.send_signal(signal.SIGABRT))
+    headless = small_core(bench, "0x1")
     core = small_core(bench)
     if core is None or other_core is None:
         bench.skip("damaged cores", "the kernel writes no cores into the working directory here")
         return
+    both(bench, "core without files", [headless], 125, "bit 4 of coredump_filter")
     both(bench, "core of another program", [other_core], 125, "is not on acre")
     check_nameless(bench, other_core)
     both(bench, "--smaps of another process", ["--smaps", f"/proc/{os.getpid()}/smaps", core], 125,
@@ -188,9 +204,9 @@ def usage(bench):
     refuses(bench, "word that is nothing like a command", ["nothing"], 2, "'acre help' lists them")
     both(bench, "two arguments", ["1", "2"], 2, "one process or core at a time")
     both(bench, "unknown option", ["--bogus", "1"], 2, "--bogus")
-    for size in ("0", "1", "4095", "4097", "5000", "-4k", "4g", "", "k", "4kk", "4k4", "0x1000", "3k",
+    for size in ("0", "1", "4095", "4097", "5000", "-4k", "2t", "4x", "", "k", "4kk", "4k4", "0x1000", "3k",
                  "99999999999999m", "18446744073709551616", " 4k", "4 k"):
-        refuses(bench, f"--cell '{size}'", ["map", "--cell", size, "1"], 2, "--cell takes a power of two from 4k on")
+        refuses(bench, f"--cell '{size}'", ["map", "--cell", size, "1"], 2, "--cell takes a power of two from 4k to 1t")
     refuses(bench, "--cell of why", ["why", "--cell", "4k", "1"], 2, "--cell")
 
 
@@ -331,4 +347,5 @@ def signals(bench):
 
 
 if __name__ == "__main__":
-    look.main(__doc__, [processes, other_users, cores, usage, outputs, libraries, threads_that_do_not_stop, signals])
+    look.main(__doc__, [processes, namespaces, other_users, cores, usage, outputs, libraries, threads_that_do_not_stop,
+                        signals])
