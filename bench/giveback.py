@@ -6,7 +6,6 @@ import csv
 import os
 import statistics
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True  # the repository stays clean
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -188,12 +187,7 @@ def main():
     must_have_memory(options)
     built(options.build, "acre-bench-giveback")  # says what to do where the build folder is missing
     command.must_be_writable(options.csv, options.svg)
-    measure.end_tidily()
-    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
-        try:
-            results = run(options, work)
-        except (allocators.BrokenPreload, measure.Failure) as problem:
-            sys.exit(f"bench: {problem}")
+    results = command.in_work_folder(run, options)
     print(report(results))
     write_csv(options.csv, results)
     over_time.write_svg(options.svg, results.first_runs, results.names(),

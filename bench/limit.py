@@ -10,7 +10,6 @@ import os
 import re
 import statistics
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -149,12 +148,7 @@ def run(options, work):
 def main():
     options = parse_arguments()
     sys.stdout.reconfigure(encoding="utf-8")
-    measure.end_tidily()
-    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
-        try:
-            lines, failed = run(options, work)
-        except (allocators.BrokenPreload, measure.Failure) as problem:
-            sys.exit(f"bench: {problem}")
+    lines, failed = command.in_work_folder(run, options)
     print("\n".join(lines))
     return 1 if failed else 0
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True  # the repository stays clean
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -90,12 +89,7 @@ def main():
         for workload in choose(options):
             print(f"{workload.kind}/{workload.name}")
         return 0
-    measure.end_tidily()
-    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
-        try:
-            results = run(options, work)
-        except allocators.BrokenPreload as problem:
-            sys.exit(f"bench: {problem}")
+    results = command.in_work_folder(run, options)
     print(tables.report(results))
     write_files(options, results)
     return 1 if any(name == allocators.ACRE for _, name in [*results.failed, *results.calls.failed]) else 0

@@ -4,7 +4,6 @@ that keeps all (decay_ms:never), interleaved in one run. See README.md."""
 import argparse
 import os
 import sys
-import tempfile
 from dataclasses import replace
 
 sys.dont_write_bytecode = True  # the repository stays clean
@@ -72,12 +71,7 @@ def report(results):
 def main():
     options = parse_arguments()
     sys.stdout.reconfigure(encoding="utf-8")
-    measure.end_tidily()
-    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
-        try:
-            results = run(options, work)
-        except allocators.BrokenPreload as problem:
-            sys.exit(f"bench: {problem}")
+    results = command.in_work_folder(run, options)
     print(report(results))
     return 1 if results.failed else 0
 

@@ -3,9 +3,10 @@ import os
 import platform
 import re
 import sys
+import tempfile
 import time
 
-from suite import measure, system_calls
+from suite import allocators, measure, system_calls
 
 
 def add_allocator_options(parser):
@@ -69,3 +70,13 @@ def header(rounds, bench, chosen):
     if "ACRE_OPTIONS" in os.environ:
         lines.append(f"ACRE_OPTIONS={os.environ['ACRE_OPTIONS']}")
     return "\n".join(lines + measure.describe(chosen))
+
+
+def in_work_folder(run, options):
+    """What run(options, folder) returns. The folder is gone afterwards, however it ends."""
+    measure.end_tidily()
+    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
+        try:
+            return run(options, work)
+        except (allocators.BrokenPreload, measure.Failure) as problem:
+            sys.exit(f"bench: {problem}")
