@@ -5,7 +5,6 @@ import argparse
 import csv
 import os
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True  # the repository stays clean
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -145,11 +144,7 @@ def main():
         return 0
     built(options.build, "acre-bench-load")  # says what to do where the build folder is missing
     command.must_be_writable(options.csv, options.svg)
-    with tempfile.TemporaryDirectory(prefix="acre-bench-") as work:
-        try:
-            results = run(options, work)
-        except (allocators.BrokenPreload, measure.Failure) as problem:
-            sys.exit(f"bench: {problem}")
+    results = command.in_work_folder(run, options)
     print(report(results))
     write_csv(options.csv, results)
     curves.write_svg(options.svg, results, f"{command.processor()}, {os.cpu_count()} cores, {options.rounds} rounds")
