@@ -31,11 +31,19 @@ static const char *const kind_words[] = {"word", "size in bytes (k, m, g, t allo
 
 static char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter; }
 
+/* As strcspn, which is the only one to use some pages of libc in a small program, 120 KiB that would be resident.
+ */
+static size_t length_up_to(const char *text, char stop) {
+    size_t length = 0;
+    while (text[length] != 0 && text[length] != stop) length++;
+    return length;
+}
+
 /* The position of the word among "a|b|c", or -1. */
 static int find_choice(const char *choices, const char *word) {
     size_t length = strlen(word);
     for (int position = 0;; position++) {
-        size_t span = strcspn(choices, "|");
+        size_t span = length_up_to(choices, '|');
         if (span == length && strncmp(choices, word, length) == 0) return position;
         if (choices[span] == 0) return -1;
         choices += span + 1;
@@ -141,10 +149,10 @@ void acre_options_read(struct acre_options *options, const char *text) {
 #include "options/options.def"
     while (text != NULL && *text != 0) {
         char pair[2 * WORD_MOST];
-        size_t length = strcspn(text, ","), kept = acre_min(length, sizeof pair - 1);
+        size_t length = length_up_to(text, ','), kept = acre_min(length, sizeof pair - 1);
         memcpy(pair, text, kept);
         pair[kept] = 0;
-        if (length > kept || (strchr(pair, ':') == NULL ? kept : strcspn(pair, ":")) > WORD_MOST - 1)
+        if (length > kept || length_up_to(pair, ':') > WORD_MOST - 1)
             acre_report("ACRE_OPTIONS: %s...: too long to be an option", pair);
         else if (kept > 0)
             read_pair(options, pair);
