@@ -111,13 +111,14 @@ static ACRE_NOINLINE void *allocate_rest(size_t size_bytes) {
     if (ACRE_UNLIKELY(size_bytes - 1 >= ACRE_EXACT_MOST))
         return size_bytes - 1 < ACRE_MEDIUM_MOST ? allocate_medium(size_bytes) : allocate_any(size_bytes);
     /* malloc has seen that the cursor is empty */
-    void *block = acre_heap_refill(acre_this_heap, (unsigned)(size_bytes + 15) / 16);
+    size_t block_bytes = acre_heap_served_bytes(acre_this_heap, size_bytes);
+    void *block = acre_heap_refill(acre_this_heap, (unsigned)(block_bytes / ACRE_ALIGNMENT));
     return ACRE_LIKELY(block != NULL) ? block : allocate_any(size_bytes);
 }
 
 ACRE_INLINE void *allocate(size_t size_bytes) {
     if (ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST)) {
-        void *block = acre_heap_take_ready(acre_this_heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
+        void *block = acre_heap_take_ready(acre_this_heap, acre_heap_served_bytes(acre_this_heap, size_bytes));
         if (ACRE_LIKELY(block != NULL)) return block;
     }
     return allocate_rest(size_bytes);

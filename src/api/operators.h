@@ -37,7 +37,7 @@ void *acre_new_slowly(size_t size_bytes, size_t alignment, bool may_throw, const
 ACRE_INLINE void *acre_new_for(size_t size_bytes, size_t alignment, bool may_throw, const void *caller) {
     void *block = NULL;
     if (alignment == 0 && ACRE_LIKELY(size_bytes <= ACRE_EXACT_MOST))
-        block = acre_heap_take_ready(acre_this_heap, acre_align_up(size_bytes, ACRE_ALIGNMENT));
+        block = acre_heap_take_ready(acre_this_heap, acre_heap_served_bytes(acre_this_heap, size_bytes));
     if (ACRE_UNLIKELY(block == NULL)) block = acre_new_slowly(size_bytes, alignment, may_throw, caller);
     return acre_counted(alignment == 0 ? ACRE_COUNT_MALLOC : ACRE_COUNT_ALIGNED, size_bytes, block);
 }

@@ -82,6 +82,7 @@ static bool hand_on_everything(struct acre_heap *heap) {
         if (supply->stock > 0) any |= hand_on_list(&supply->partial);
         supply->stock = 0;
     }
+    acre_wide_start(heap);
     struct acre_slab *mixed = acre_mixed_leave(heap);
     if (mixed != NULL) acre_heap_hand_on(mixed);
     any |= mixed != NULL;
@@ -94,6 +95,8 @@ static bool hand_on_everything(struct acre_heap *heap) {
 void acre_heap_leave(struct acre_heap *heap) {
     acre_remote_flush(heap->home);
     atomic_store(&heap->thread, ACRE_HEAP_LEAVING);
-    do acre_remote_drain(heap);
-    while (hand_on_everything(heap) || atomic_load(&heap->queue) != NULL);
+    for (unsigned round = 0;; acre_remote_pause(round++)) {
+        acre_remote_drain(heap);
+        if (!hand_on_everything(heap) && atomic_load(&heap->queue) == NULL) return;
+    }
 }

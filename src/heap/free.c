@@ -10,8 +10,10 @@ void acre_heap_adopted(struct acre_slab *slab) {
     acre_recent_expel(heap, slab);
     atomic_store_explicit(&slab->heap, heap, memory_order_relaxed);
     if (acre_slab_is_mixed(slab)) heap->mixed_slabs++;
-    acre_slab_collect(slab);
-    acre_heap_settle(heap, slab, acre_slab_count_free(slab));
+    bool was_shared = slab->span.state == ACRE_SLAB_SHARED;
+    uint32_t collected = acre_slab_collect(slab);
+    uint32_t free_blocks = was_shared ? (uint32_t)slab->free_at_arm + collected : acre_slab_count_free(slab);
+    acre_heap_settle(heap, slab, free_blocks);
 }
 
 /* A remote free sets its bits, then queues the slab, then looks at the owner; here the owner goes first and the
@@ -77,23 +79,21 @@ static bool adopt_full(struct acre_slab *slab) {
 
 /* A shared slab is for those who allocate in its class: one that frees into it then has it to itself, without the
  * lock. A thread that only frees would hoard it. */
-static bool adopt_shared(struct acre_slab *slab) {
-    const struct acre_heap *heap = acre_heap_for(slab->depot);
+static bool may_take(const struct acre_slab *slab, struct acre_depot *depot) {
+    const struct acre_heap *heap = acre_heap_for(depot);
     if (heap == NULL) return false;
-    const struct acre_supply *supply = &heap->supply[slab->span.size_class];
-    if (supply->slab == NULL || supply->stock >= ACRE_STOCK_MOST ||
-        !acre_depot_claim(heap->depot, slab, acre_heap_owner()))
-        return false;
-    acre_heap_adopted(slab);
-    return true;
+    const struct acre_supply *supply = &heap->supply[ACRE_PEEK(&slab->span.size_class)];
+    return supply->slab != NULL && supply->stock < ACRE_STOCK_MOST;
 }
 
 /* The slab's record may be another's by now, or zeros. */
 static bool free_shared(struct acre_slab *slab, uint32_t number) {
     struct acre_depot *depot = ACRE_PEEK(&slab->depot);
     if (depot == NULL) return false;
-    enum acre_depot_answer answer = acre_depot_free(depot, slab, number, acre_heap_owner());
+    bool takes = number != ACRE_NO_BLOCK && may_take(slab, depot);
+    enum acre_depot_answer answer = acre_depot_free(depot, slab, number, acre_heap_owner(), takes);
     if (answer == ACRE_DEPOT_EMPTIED) acre_depot_destroy(slab);
+    if (answer == ACRE_DEPOT_TAKEN) acre_heap_adopted(slab);
     return answer != ACRE_DEPOT_NOT_SHARED;
 }
 
@@ -129,8 +129,7 @@ void acre_heap_free(struct acre_slab *slab, uintptr_t address) {
         return;
     }
     if (heap != NULL && owner == ACRE_OWNER_NONE && free_full_of_others(slab, number)) return;
-    if (heap != NULL &&
-        ((owner == ACRE_OWNER_NONE && adopt_full(slab)) || (owner == ACRE_OWNER_SHARED && adopt_shared(slab)))) {
+    if (heap != NULL && owner == ACRE_OWNER_NONE && adopt_full(slab)) {
         acre_heap_free(slab, address); /* ours now, unless it was handed on at once */
         return;
     }

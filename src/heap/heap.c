@@ -27,6 +27,7 @@ struct acre_lock *acre_heap_lock(void) {
 }
 uint32_t acre_heap_threads_peak(void) { return heaps.peak; }
 
+uint32_t acre_heap_threads(void) { return atomic_load_explicit(&heaps.in_use, memory_order_relaxed); }
 bool acre_heap_is_alone(void) { return atomic_load_explicit(&heaps.in_use, memory_order_relaxed) == 1; }
 bool acre_heap_is_without_first(void) { return atomic_load(&heaps.without_first) != 0; }
 
@@ -118,6 +119,7 @@ void acre_heap_prepare(struct acre_heap *heap, struct acre_thread *home, struct 
     for (unsigned size_class = 0; size_class < ACRE_CLASSES; size_class++) {
         heap->recent[size_class] = (struct acre_recent)ACRE_RECENT_NONE;
     }
+    acre_wide_start(heap);
 }
 
 static struct acre_thread *find(uintptr_t thread_pointer) {

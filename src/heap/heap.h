@@ -1,8 +1,8 @@
 /* Layer 6: what a thread hands out from without a lock, and the slabs it owns.
  *
- * For each small class a heap's cursor holds blocks that are ready: a run of neighbours (next up to end), or else
- * some that lie scattered. Both are filled by acre_heap_refill from the supply, which is the class's current slab.
- * All of it is touched only by its thread, except `queue`.
+ * For each small class that has blocks of its own (wide.c) a heap's cursor holds some that are ready: a run of
+ * neighbours (next up to end), or else some that lie scattered. Both are filled by acre_heap_refill from the
+ * supply, which is the class's current slab. All of it is touched only by its thread, except `queue`.
  *
  * A thread's record holds its heap of the default arena and what it needs whatever arena it works for. Heaps of
  * other arenas have records of their own, which point to that of their thread. */
@@ -129,6 +129,7 @@ struct acre_heap {
     _Alignas(64) struct acre_slab *_Atomic queue; /* slabs with remote frees; anybody pushes, the owner takes all */
     _Atomic uintptr_t thread;                     /* its thread pointer, or one of the two below */
     struct acre_supply supply[ACRE_CLASSES];
+    uint16_t served[ACRE_SMALL_CLASSES]; /* by class: the bytes of the class whose blocks it gets (wide.c) */
     uint16_t ready[ACRE_CLASSES][ACRE_READY_MOST]; /* bits of blocks in the cursor's slab */
 };
 
@@ -231,9 +232,14 @@ ACRE_INLINE void *acre_recent_take(struct acre_recent *recent) {
     acre_set_bit_of(entry->half, block / ACRE_ALIGNMENT);
     return acre_not_null(block);
 }
-/* The fast path: a block from the cursor of a class with exact steps, a recent one, or NULL. A request rounded up
- * to 16 names its class; twice its bytes is where the class's cursor lies. The classes' first entry is always
- * empty, which sends malloc(0) the slow way. */
+/* The bytes of the blocks that a request of up to ACRE_EXACT_MOST gets; 0 of one of 0, or before there is a heap.
+ */
+ACRE_INLINE size_t acre_heap_served_bytes(const struct acre_heap *heap, size_t size_bytes) {
+    return heap->served[(size_bytes + ACRE_ALIGNMENT - 1) / ACRE_ALIGNMENT];
+}
+/* The fast path: a block from the cursor of a small class, a recent one, or NULL. The class is named by the bytes
+ * of its blocks; twice these is where its cursor lies. The classes' first entry is always empty, which sends
+ * malloc(0) the slow way. */
 ACRE_INLINE void *acre_heap_take_ready(struct acre_heap *heap, size_t block_bytes) {
     struct acre_cursor *cursor = (struct acre_cursor *)((char *)heap->cursor + 2 * block_bytes);
     uintptr_t next = cursor->next;
@@ -249,9 +255,11 @@ ACRE_INLINE void *acre_heap_take_ready(struct acre_heap *heap, size_t block_byte
     cursor->top = --top;
     return acre_not_null(cursor->base + ready[top] * ACRE_ALIGNMENT);
 }
-/* A block from the cursor, a recent one, or one by refill. *zero: it reads as zeros. */
+/* A block from the cursor, a recent one, or one by refill, of the class or of one that serves it. *zero: it reads
+ * as zeros. */
 ACRE_INLINE void *acre_heap_take(struct acre_heap *heap, unsigned size_class, bool *zero) {
     if (!acre_class_is_small(size_class)) return acre_medium_take(heap, size_class, zero);
+    size_class = heap->served[size_class] / ACRE_ALIGNMENT;
     struct acre_cursor *cursor = &heap->cursor[size_class];
     uintptr_t next = cursor->next;
     void *block;
@@ -360,12 +368,20 @@ void acre_mixed_note_end(struct acre_heap *heap, unsigned size_class);
 /* At the end of all blocks: the slab is kept and begun anew, where it can be, or is the heap's no more. */
 void acre_mixed_empty(struct acre_heap *heap, bool may_keep);
 
+/* wide.c: the heap has no block of a small class: from here on a class gets those of a wider one. A slab of the
+ * class is about to be made: if there are many, the narrower ones get blocks of their own. */
+void acre_wide_start(struct acre_heap *heap);
+void acre_wide_note_slab(struct acre_heap *heap, unsigned size_class);
+
 /* remote.c */
 void acre_remote_free(struct acre_thread *thread, struct acre_slab *slab, uint32_t number);
 /* Whether the thread's own free of the block is on its way. */
 bool acre_remote_holds(const struct acre_thread *thread, const struct acre_slab *slab, uint32_t number);
 void acre_remote_flush(struct acre_thread *thread);
 void acre_remote_drain(struct acre_heap *heap);
+/* Between two looks at a queue whose slab has a new owner that has not written its heap yet, and may be preempted,
+ * for long where the caller has the higher priority. */
+void acre_remote_pause(unsigned round);
 /* Empties the queue of a heap of an arena whose blocks are at their end. */
 void acre_remote_drop(struct acre_heap *heap);
 
@@ -423,8 +439,9 @@ void acre_thread_each(acre_visit_thread *visit, void *context);
 bool acre_thread_each_briefly(acre_visit_thread *visit, void *context);
 struct acre_lock *acre_heap_lock(void); /* for fork */
 uint32_t acre_heap_threads_peak(void);
-bool acre_heap_is_alone(void); /* there is one heap in use now */
-bool acre_heap_is_any(void);   /* or any at all */
+uint32_t acre_heap_threads(void); /* with a heap in use */
+bool acre_heap_is_alone(void);    /* there is one heap in use now */
+bool acre_heap_is_any(void);      /* or any at all */
 /* Whether the process's first thread has ended: so the process does when no other is left. */
 bool acre_heap_is_without_first(void);
 /* If the calling thread comes to a heap, which it should not, that does not count. */

@@ -83,6 +83,17 @@ static ACRE_NOINLINE void *take_scattered(struct acre_heap *heap, struct acre_sl
     return (void *)(slab->span.base + ready[ACRE_READY_MOST - 1] * ACRE_ALIGNMENT);
 }
 
+/* When the run that was taken goes on to the end of word `at`: takes the next word too, if that is all free. */
+ACRE_INLINE void take_next_word(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab,
+                                uint32_t at) {
+    uint64_t next = UINT64_C(2) << at;
+    if ((supply->words & next) == 0 || slab->live[at + 1] != 0) return;
+    uint64_t begins = acre_small_begins(slab, at + 1);
+    supply->words ^= next;
+    slab->live[at + 1] = begins;
+    cursor->end = slab->span.base + (at * 64 + 64 + acre_log2_floor(begins) + slab->stride) * ACRE_ALIGNMENT;
+}
+
 /* Takes the first run of word `at`, the first of the supply's, whose free blocks have the bits `word`; or nothing:
  * NULL, when its last block's bit would not be least_bits behind its first one's. */
 ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *supply, struct acre_slab *slab,
@@ -97,6 +108,7 @@ ACRE_INLINE void *take_run(struct acre_cursor *cursor, struct acre_supply *suppl
     uintptr_t first = slab->span.base + (at * 64 + lowest) * ACRE_ALIGNMENT;
     cursor->next = first + slab->stride * ACRE_ALIGNMENT;
     cursor->end = cursor->next + last_bit * ACRE_ALIGNMENT;
+    if (lowest + last_bit + slab->stride >= 64) take_next_word(cursor, supply, slab, at);
     return acre_not_null(first);
 }
 
@@ -199,6 +211,7 @@ bool acre_heap_recover(struct acre_heap *heap) {
 
 static struct acre_slab *create(struct acre_heap *heap, unsigned size_class) {
     if (heap->makes_none || acre_heap_spares_slabs(heap, size_class)) return any_waiting(heap, size_class);
+    acre_wide_note_slab(heap, size_class);
     struct acre_slab *slab = acre_depot_make(heap->depot, size_class, heap, acre_heap_owner());
     if (slab != NULL) return slab;
     acre_heap_recover(heap);

@@ -5,6 +5,7 @@
 #include "heap/heap.h"
 
 #include "metadata/map.h"
+#include "os/os.h"
 #include "span/decay.h"
 
 static void push(struct acre_heap *to, struct acre_slab *slab) {
@@ -128,8 +129,17 @@ static void deliver(struct acre_heap *heap, struct acre_slab *slab) {
     acre_heap_see_to(slab);
 }
 
+#define ROUNDS_BEFORE_SLEEP 1000
+void acre_remote_pause(unsigned round) {
+    static _Atomic uint32_t nothing;
+    if (round < ROUNDS_BEFORE_SLEEP)
+        acre_cpu_relax();
+    else
+        acre_os_wait_ms(&nothing, 0, 1);
+}
+
 void acre_remote_drain(struct acre_heap *heap) {
-    for (;; acre_cpu_relax()) {
+    for (unsigned round = 0;; acre_remote_pause(round++)) {
         struct acre_slab *slab = atomic_exchange(&heap->queue, NULL), *next;
         for (; slab != NULL; slab = next) {
             next = slab->queue_next;

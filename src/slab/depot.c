@@ -72,16 +72,29 @@ static struct acre_slab *borrow(struct acre_depot *depot, unsigned size_class, s
     return slab;
 }
 
+_Atomic uint32_t acre_depot_slabs[ACRE_SMALL_CLASSES];
+
+static void count_slab(const struct acre_depot *depot, unsigned size_class, int more) {
+    if (depot->is_default && acre_class_is_small(size_class))
+        atomic_fetch_add_explicit(&acre_depot_slabs[size_class], (uint32_t)more, memory_order_relaxed);
+}
+
 struct acre_slab *acre_depot_make(struct acre_depot *depot, unsigned size_class, struct acre_heap *heap,
                                   uintptr_t owner) {
     struct acre_slab *slab = depot->lender == NULL ? NULL : borrow(depot, size_class, heap, owner);
-    return slab != NULL ? slab : acre_slab_create(depot->pages, size_class, depot, heap, owner);
+    if (slab != NULL) return slab;
+    count_slab(depot, size_class, 1); /* first: a fork that comes here is not to lose one */
+    slab = acre_slab_create(depot->pages, size_class, depot, heap, owner);
+    if (slab == NULL) count_slab(depot, size_class, -1);
+    return slab;
 }
 
 void acre_depot_destroy(struct acre_slab *slab) {
     struct acre_depot *depot = slab->depot;
-    if (slab->chunk->heap != depot->pages) forget_borrowed(depot, slab, acre_class_granules(slab->span.size_class));
+    unsigned size_class = slab->span.size_class;
+    if (slab->chunk->heap != depot->pages) forget_borrowed(depot, slab, acre_class_granules(size_class));
     acre_slab_destroy(slab);
+    count_slab(depot, size_class, -1);
 }
 
 void acre_depot_empty(struct acre_depot *depot) {
@@ -101,6 +114,7 @@ void acre_depot_put(struct acre_depot *depot, struct acre_slab *slab, uint32_t f
     unsigned size_class = slab->span.size_class;
     acre_lock(&depot->lock);
     slab->span.state = ACRE_SLAB_SHARED;
+    slab->span.flags = 0;
     acre_slab_arm(slab, free_blocks, ACRE_COUNTDOWN_FAR);
     depot->count_all++; /* first: in the child of a fork that comes here it may be too many, but not too few */
     acre_list_push_back(&depot->shared[size_class], &slab->node);
@@ -113,7 +127,7 @@ static void take_out(struct acre_depot *depot, struct acre_slab *slab, uintptr_t
     acre_list_remove(&slab->node);
     atomic_fetch_sub_explicit(&depot->count[slab->span.size_class], 1, memory_order_relaxed);
     depot->count_all--;
-    slab->span.state = 0;
+    slab->span.flags = 0;
     atomic_store(acre_slab_owner(slab), owner);
 }
 
@@ -135,27 +149,28 @@ static bool is_here(const struct acre_depot *depot, struct acre_slab *slab) {
            ACRE_PEEK(&slab->depot) == depot;
 }
 
-bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab, uintptr_t owner) {
-    acre_lock(&depot->lock);
-    bool shared = is_here(depot, slab);
-    if (shared) take_out(depot, slab, owner);
-    acre_unlock(&depot->lock);
-    return shared;
+/* One free more into the slab by `owner`, who takes it with a few in a row: then more are likely to follow. Of
+ * SHARED slabs `armed` says whose frees `flags` counts (docs/decisions/0015-what-a-thread-keeps.md). */
+static bool is_due(struct acre_slab *slab, uintptr_t owner) {
+    int32_t who = (int32_t)(owner >> 6 & INT32_MAX);
+    if (slab->armed != who) slab->span.flags = 0;
+    slab->armed = slab->countdown = who;
+    return ++slab->span.flags == ACRE_DEPOT_TAKEN_AT;
 }
 
 enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number,
-                                       uintptr_t owner) {
+                                       uintptr_t owner, bool may_take) {
     enum acre_depot_answer answer = ACRE_DEPOT_NOT_SHARED;
     acre_lock(&depot->lock);
     if (is_here(depot, slab)) {
         if (number == ACRE_NO_BLOCK || acre_slab_is_queued(slab))
             slab->free_at_arm += (int32_t)acre_slab_collect(slab);
-        if (number != ACRE_NO_BLOCK) {
-            slab->free_at_arm += acre_slab_set_free(slab, number);
-        }
+        if (number != ACRE_NO_BLOCK) slab->free_at_arm += acre_slab_set_free(slab, number);
         acre_decay_note();
-        answer = slab->free_at_arm == slab->total ? ACRE_DEPOT_EMPTIED : ACRE_DEPOT_DONE;
-        if (answer == ACRE_DEPOT_EMPTIED) take_out(depot, slab, owner);
+        answer = slab->free_at_arm == slab->total  ? ACRE_DEPOT_EMPTIED
+                 : may_take && is_due(slab, owner) ? ACRE_DEPOT_TAKEN
+                                                   : ACRE_DEPOT_DONE;
+        if (answer != ACRE_DEPOT_DONE) take_out(depot, slab, owner);
     }
     acre_unlock(&depot->lock);
     return answer;

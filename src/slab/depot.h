@@ -40,6 +40,9 @@ struct acre_depot {
     _Atomic uint16_t touched[ACRE_CLASSES];
 };
 
+/* How many slabs of each small class the default arena has, or perhaps more in the child of a fork. */
+extern _Atomic uint32_t acre_depot_slabs[ACRE_SMALL_CLASSES];
+
 void acre_depot_start(struct acre_depot *depot, const char *name, struct acre_page_heap *pages,
                       struct acre_page_heap *lender);
 ACRE_INLINE const char *acre_depot_name(const struct acre_depot *depot) {
@@ -64,13 +67,13 @@ ACRE_INLINE bool acre_depot_has(const struct acre_depot *depot, unsigned size_cl
 }
 /* A slab of the class for the caller to own; NULL when there is none. */
 struct acre_slab *acre_depot_take(struct acre_depot *depot, unsigned size_class, uintptr_t owner);
-/* If the slab is still SHARED, it is the caller's now. */
-bool acre_depot_claim(struct acre_depot *depot, struct acre_slab *slab, uintptr_t owner);
 /* If the slab is still SHARED: frees the block of this number (ACRE_NO_BLOCK: none) where it is, and collects the
  * slab's remote frees if there may be any. EMPTIED: it has no live block left, is off the list, and is the caller's
- * to destroy. */
-enum acre_depot_answer { ACRE_DEPOT_NOT_SHARED, ACRE_DEPOT_DONE, ACRE_DEPOT_EMPTIED };
+ * to destroy. TAKEN, only if the caller may take it: it is the caller's, with free_at_arm free blocks, since it was
+ * the one to free into it that many times in a row. */
+#define ACRE_DEPOT_TAKEN_AT 4u
+enum acre_depot_answer { ACRE_DEPOT_NOT_SHARED, ACRE_DEPOT_DONE, ACRE_DEPOT_EMPTIED, ACRE_DEPOT_TAKEN };
 enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number,
-                                       uintptr_t owner);
+                                       uintptr_t owner, bool may_take);
 
 #endif

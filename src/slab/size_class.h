@@ -27,6 +27,14 @@ ACRE_INLINE unsigned acre_class_of(size_t size_bytes) {
 extern const uint32_t acre_class_table[ACRE_CLASSES];
 ACRE_INLINE size_t acre_class_bytes(unsigned size_class) { return acre_class_table[size_class]; }
 
+/* Of four small classes to a doubling, the one whose blocks serve for those of this one: up to 128 bytes the class
+ * itself. They have its alignment: a class with a stricter one than the step is itself one of the four. */
+#define ACRE_NEVER_WIDER 8u
+ACRE_INLINE unsigned acre_class_wider(unsigned size_class) {
+    if (size_class <= ACRE_NEVER_WIDER) return size_class;
+    return (unsigned)acre_align_up(size_class, 1u << (acre_log2_floor(size_class - 1) - 2));
+}
+
 ACRE_INLINE bool acre_class_is_small(unsigned size_class) { return size_class < ACRE_SMALL_CLASSES; }
 /* What a bit of a slab's bitmap stands for. */
 ACRE_INLINE size_t acre_class_unit_bytes(unsigned size_class) {

@@ -24,7 +24,7 @@
  *     WAITING  owned, too full to be worth a look; countdown fires when it has enough free blocks
  *     PARTIAL  owned, worth a look; countdown fires when it is empty
  *     FULL     owner NONE: whoever frees into it first adopts it
- *     SHARED   owner SHARED: on the depot's list, for anybody to adopt
+ *     SHARED   owner SHARED: on the depot's list, for anybody to adopt; free blocks = free_at_arm
  *
  * A thread that frees into somebody else's slab still looks at the record after its bits are set, when the owner
  * may have collected them and done away with the slab. So records keep their kind for ever, a dead one has owner

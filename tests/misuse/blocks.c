@@ -102,7 +102,7 @@ static void never_handed_out_far(void) {
 }
 static void never_handed_out_then_trim(void) {
     char *p = malloc(208);
-    free(hide(p + 208));
+    free(hide(p + malloc_usable_size(p)));
     free(hide(p));
     malloc_trim(0);
     churn();

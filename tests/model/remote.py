@@ -45,7 +45,7 @@ MISTAKES = {
     "adopt without comparing": "who adopts a slab does not make sure that it still has no owner",
     "adopt without collecting": "who adopts a slab does not collect what was freed",
     "shared is not seen to": "a slab of the depot is not looked at for frees that came late",
-    "claim without asking": "who takes a slab from the depot's list does not ask whether it is still there",
+    "free without asking": "who frees into a slab of the depot does not ask whether it is still there",
     "free in the depot without lock": "who frees into a slab of the depot does so without the depot's lock",
     "collect in two steps": "who collects reads the bits, and then clears them",
     "collect first": "a slab is collected, and then taken off its queue",
@@ -208,14 +208,12 @@ class Model:
         return [self.landed(state, me)._replace(lock=state.lock if state.lock != me else NOBODY)]
 
     def claim(self, state, me):
-        """Out of the depot's list, for its allocations or since it frees into it."""
-        if state.owner != SHARED and not self.has("claim without asking"):
-            return [self.then(state, me, ("unlock",))]
+        """Out of the depot's list, for its allocations."""
         return [self.adopted(self.then(self.landed(state, me)._replace(owner=me), me, ("unlock",)), me)]
 
     def free_shared(self, state, me, block):
         """block: its bit, or 0: only what was freed from afar."""
-        if state.owner != SHARED:
+        if state.owner != SHARED and not self.has("free without asking"):
             return [self.then(state, me, ("unlock",), *((("send", block),) if block else ()))]
         collects = (("collect",),) if state.queued or not block else ()
         return [self.then(state, me, *collects, ("finish_shared", block))]
@@ -224,7 +222,11 @@ class Model:
         state = self.landed(self.set_free(state, me, block), me)
         if state.bits == ALL:
             return [self.then(state._replace(owner=me), me, ("unlock",), ("destroy",))]
-        return [self.then(state, me, ("unlock",))]
+        stays = self.then(state, me, ("unlock",))
+        # Else it may have been the last of several in a row.
+        if not block or me in state.unused:
+            return [stays]
+        return [stays, self.adopted(self.then(state._replace(owner=me), me, ("unlock",)), me)]
 
     # ---- free
 
@@ -234,8 +236,7 @@ class Model:
         if state.owner == NONE:
             return [self.then(state, me, ("adopt_and_free", block))]
         if state.owner == SHARED:
-            return [self.then(state, me, ("lock",), ("free_shared", block)),
-                    self.then(state, me, ("lock",), ("claim",), ("free", block))]
+            return [self.then(state, me, ("lock",), ("free_shared", block))]
         return [self.then(state, me, ("send", block))]
 
     def adopt_and_free(self, state, me, block):

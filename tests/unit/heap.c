@@ -47,8 +47,10 @@ static void random_steps(void **state) {
     for (unsigned step = 0; step < STEPS; step++) {
         struct slot *slot = &slots[unit_below(SLOTS)];
         unsigned size_class = 1 + (step / 2000 * 20 + unit_below(4) * 4) % (ACRE_CLASSES - 1);
-        if (slot->block != NULL) give(slot), live--;
-        else take(slot, size_class), live++;
+        if (slot->block != NULL)
+            give(slot), live--;
+        else
+            take(slot, size_class), live++;
         assert_true(acre_heap_is_valid(acre_heap_mine()));
         if (step % 500 == 0) assert_int_equal(live_blocks(), live);
     }
@@ -102,8 +104,10 @@ static void *exchange(void *context) {
         worker->random = worker->random * UINT64_C(6364136223846793005) + 1;
         unsigned number = (unsigned)(worker->random >> 40);
         struct slot *slot = &slots[number % 100];
-        if (slot->block == NULL) take(slot, 1 + number / 100 % 3 * 25);
-        else if (step % 2 == 0 || !post(worker->other, slot)) give(slot);
+        if (slot->block == NULL)
+            take(slot, 1 + number / 100 % 3 * 25);
+        else if (step % 2 == 0 || !post(worker->other, slot))
+            give(slot);
         if (step % 50 == 0) empty(worker->mine);
         if (step % 200 == 0) worker->was_valid &= acre_heap_is_valid(acre_heap_mine());
     }
@@ -197,10 +201,38 @@ static int group_setup(void **state) {
     return 0;
 }
 
+/* Few blocks of many sizes share slabs; where there are many, each size has its own. */
+static void wide(void **state) {
+    (void)state;
+    enum { most = 20000 };
+    static void *blocks[most];
+    struct acre_heap *heap = acre_heap_mine();
+    unsigned size_class = acre_class_of(130), count = 0;
+    size_t wide_bytes = acre_class_bytes(acre_class_wider(size_class)), narrow_bytes = acre_class_bytes(size_class);
+    bool zero;
+    acre_heap_recover(heap);
+    acre_wide_start(heap); /* as of a new thread */
+    assert_true(wide_bytes > narrow_bytes);
+    for (size_t bytes = wide_bytes; bytes == wide_bytes; count++) {
+        assert_true(count < most);
+        blocks[count] = acre_heap_take(heap, size_class, &zero);
+        assert_non_null(blocks[count]);
+        struct acre_slab *slab = (struct acre_slab *)acre_map_find((uintptr_t)blocks[count]);
+        bytes = acre_slab_block_bytes(slab);
+        assert_true(bytes == wide_bytes || bytes == narrow_bytes);
+    }
+    assert_in_range(count * wide_bytes, 6 * ACRE_GRANULE_BYTES, 10 * ACRE_GRANULE_BYTES);
+    assert_true(acre_heap_is_valid(heap));
+    while (count-- > 0)
+        acre_heap_free((struct acre_slab *)acre_map_find((uintptr_t)blocks[count]), (uintptr_t)blocks[count]);
+    assert_true(acre_heap_is_valid(heap));
+    assert_int_equal(live_blocks(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_steps),    cmocka_unit_test(two_threads),   cmocka_unit_test(orphans),
-        cmocka_unit_test(nothing_is_kept), cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(nothing_is_kept), cmocka_unit_test(out_of_memory), cmocka_unit_test(wide),
     };
     return cmocka_run_group_tests_name("heap", tests, group_setup, NULL);
 }

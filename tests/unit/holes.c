@@ -72,6 +72,8 @@ static uint32_t slab_pages(void) { return (uint32_t)(ACRE_GRANULE_BYTES / acre_o
 static void finds_the_pages_of_every_class(void **state) {
     (void)state;
     for (unsigned size_class = 1; size_class < ACRE_CLASSES; size_class++) {
+        if (acre_class_is_small(size_class)) /* by its own blocks from the first on */
+            acre_heap_mine()->served[size_class] = (uint16_t)acre_class_bytes(size_class);
         struct acre_slab *slab = full_slab(size_class);
         for (uint32_t freed = 0, number; freed + 1 < slab->total; freed++) {
             do number = unit_below(slab->total);

@@ -55,12 +55,28 @@ static void aligned(void **state) {
     }
 }
 
+/* It serves: it is no smaller, no less aligned, and not much larger; and there are four to a doubling. */
+static void wider(void **state) {
+    (void)state;
+    for (unsigned size_class = 1; size_class < ACRE_SMALL_CLASSES; size_class++) {
+        unsigned by = acre_class_wider(size_class);
+        size_t bytes = acre_class_bytes(size_class), by_bytes = acre_class_bytes(by);
+        assert_true(by >= size_class && acre_class_is_small(by));
+        assert_int_equal(acre_class_wider(by), by);
+        assert_int_equal(by_bytes % (bytes & -bytes), 0);
+        assert_true(bytes <= 128 ? by_bytes == bytes : (by_bytes - bytes) * 4 < bytes);
+        if (size_class > 1) assert_true(by >= acre_class_wider(size_class - 1));
+    }
+    unsigned count = 0;
+    for (unsigned size_class = acre_class_of(513); size_class < ACRE_SMALL_CLASSES; size_class++)
+        count += acre_class_wider(size_class) == size_class;
+    assert_int_equal(count, 4);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes_fit),
-        cmocka_unit_test(spacing),
-        cmocka_unit_test(slabs),
-        cmocka_unit_test(aligned),
+        cmocka_unit_test(classes_fit), cmocka_unit_test(wider),   cmocka_unit_test(spacing),
+        cmocka_unit_test(slabs),       cmocka_unit_test(aligned),
     };
     return cmocka_run_group_tests_name("size_class", tests, NULL, NULL);
 }
