@@ -151,7 +151,7 @@ static void after_its_slab_is_gone(void) {
 static void free_next_block(void *unused) {
     (void)unused;
     char *p = malloc(208);
-    free(hide(p + 208));
+    free(hide(p + malloc_usable_size(p)));
 }
 static void never_handed_out_then_exit(void) { in_thread(free_next_block, NULL); }
 
