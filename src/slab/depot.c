@@ -149,14 +149,19 @@ static bool is_here(const struct acre_depot *depot, struct acre_slab *slab) {
            ACRE_PEEK(&slab->depot) == depot;
 }
 
-/* One free more into the slab by `owner`, who takes it with a few in a row: then more are likely to follow. Of
- * SHARED slabs `armed` says whose frees `flags` counts (docs/decisions/0015-what-a-thread-keeps.md). */
+/* One free more into the slab by `owner`, who takes it with a few in a row: then more are likely to follow. `flags`
+ * of a SHARED slab has their number so far, and above that whose they were
+ * (docs/decisions/0015-what-a-thread-keeps.md): two threads with one name among so few only make it one free too
+ * many now and then. */
+#define NAMES 61u /* a prime */
 static bool is_due(struct acre_slab *slab, uintptr_t owner) {
-    int32_t who = (int32_t)(owner >> 6 & INT32_MAX);
-    if (slab->armed != who) slab->span.flags = 0;
-    slab->armed = slab->countdown = who;
-    return ++slab->span.flags == ACRE_DEPOT_TAKEN_AT;
+    unsigned name = (unsigned)(owner / 64 % NAMES), last_name = slab->span.flags / ACRE_DEPOT_TAKEN_AT;
+    unsigned count = last_name == name ? slab->span.flags % ACRE_DEPOT_TAKEN_AT : 0;
+    if (count + 1 == ACRE_DEPOT_TAKEN_AT) return true;
+    slab->span.flags = (uint8_t)(name * ACRE_DEPOT_TAKEN_AT + count + 1);
+    return false;
 }
+_Static_assert(NAMES *ACRE_DEPOT_TAKEN_AT <= UINT8_MAX + 1, "they fit in a byte");
 
 enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_slab *slab, uint32_t number,
                                        uintptr_t owner, bool may_take) {
@@ -167,9 +172,10 @@ enum acre_depot_answer acre_depot_free(struct acre_depot *depot, struct acre_sla
             slab->free_at_arm += (int32_t)acre_slab_collect(slab);
         if (number != ACRE_NO_BLOCK) slab->free_at_arm += acre_slab_set_free(slab, number);
         acre_decay_note();
-        answer = slab->free_at_arm == slab->total  ? ACRE_DEPOT_EMPTIED
-                 : may_take && is_due(slab, owner) ? ACRE_DEPOT_TAKEN
-                                                   : ACRE_DEPOT_DONE;
+        bool due = number != ACRE_NO_BLOCK && is_due(slab, owner);
+        answer = slab->free_at_arm == slab->total ? ACRE_DEPOT_EMPTIED
+                 : due && may_take                ? ACRE_DEPOT_TAKEN
+                                                  : ACRE_DEPOT_DONE;
         if (answer != ACRE_DEPOT_DONE) take_out(depot, slab, owner);
     }
     acre_unlock(&depot->lock);
