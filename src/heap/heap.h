@@ -20,7 +20,7 @@ struct acre_cursor {
 };
 _Static_assert(sizeof(struct acre_cursor) == 2 * ACRE_ALIGNMENT &&
                    ACRE_READY_MOST * sizeof(uint16_t) == 2 * ACRE_ALIGNMENT,
-               "malloc finds the cursor of a rounded size, and what is ready, at twice its bytes");
+               "malloc finds a class's cursor, and what is ready, at twice its blocks' bytes");
 
 struct acre_supply {
     struct acre_slab *slab;   /* current, or NULL */
@@ -69,7 +69,7 @@ struct acre_recent_entry {
 struct acre_recent {
     struct acre_recent_entry *top, *last; /* `last` is the place of the last one that there is room for */
 };
-_Static_assert(sizeof(struct acre_recent) == ACRE_ALIGNMENT, "malloc finds that of a rounded size at its bytes");
+_Static_assert(sizeof(struct acre_recent) == ACRE_ALIGNMENT, "malloc finds a class's at its blocks' bytes");
 
 /* Slabs that the heap's thread owns, by the low bits of their granule's number: one comparison tells free
  * that an address is aligned and lies in a slab of its own thread, without a look at the map or the owner. A slab
@@ -218,7 +218,8 @@ ACRE_INLINE bool acre_heap_spares_slabs(const struct acre_heap *heap, unsigned s
     return !acre_class_is_small(size_class) &&
            slab_bytes > heap->depot->pages->supplier->quota.limit_bytes / ACRE_SLAB_LIMIT_PART;
 }
-/* When that gave NULL: a free block of a larger class, no less aligned, where there is one already; or NULL. */
+/* When that gave NULL: a free block of the class or a larger one, no less aligned, where there is one already; or
+ * NULL. */
 void *acre_heap_take_larger(struct acre_heap *heap, unsigned size_class, bool *zero);
 /* Blocks that the cursor of a class holds. */
 ACRE_INLINE size_t acre_cursor_blocks(const struct acre_cursor *cursor, unsigned size_class) {
@@ -368,9 +369,11 @@ void acre_mixed_note_end(struct acre_heap *heap, unsigned size_class);
 /* At the end of all blocks: the slab is kept and begun anew, where it can be, or is the heap's no more. */
 void acre_mixed_empty(struct acre_heap *heap, bool may_keep);
 
-/* wide.c: the heap has no block of a small class: from here on a class gets those of a wider one. A slab of the
- * class is about to be made: if there are many, the narrower ones get blocks of their own. */
+/* wide.c: from here on each small class gets the blocks of a wider one; from here on a class gets its own. A slab
+ * of the class is about to be made: if there are many, or free blocks of a narrower one, the latter gets its own.
+ */
 void acre_wide_start(struct acre_heap *heap);
+void acre_wide_end(struct acre_heap *heap, unsigned size_class);
 void acre_wide_note_slab(struct acre_heap *heap, unsigned size_class);
 
 /* remote.c */

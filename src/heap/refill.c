@@ -89,6 +89,7 @@ ACRE_INLINE void take_next_word(struct acre_cursor *cursor, struct acre_supply *
     uint64_t next = UINT64_C(2) << at;
     if ((supply->words & next) == 0 || slab->live[at + 1] != 0) return;
     uint64_t begins = acre_small_begins(slab, at + 1);
+    ACRE_ASSERT(begins != 0); /* strides for which none begins in the last word are too long for a run */
     supply->words ^= next;
     slab->live[at + 1] = begins;
     cursor->end = slab->span.base + (at * 64 + 64 + acre_log2_floor(begins) + slab->stride) * ACRE_ALIGNMENT;
@@ -368,7 +369,8 @@ void *acre_heap_take_larger(struct acre_heap *heap, unsigned size_class, bool *z
     size_t block_bytes = acre_class_bytes(size_class), alignment = block_bytes & -block_bytes;
     void *block = NULL;
     heap->makes_none = true;
-    for (unsigned larger = size_class + 1; block == NULL && larger < ACRE_CLASSES; larger++) {
+    acre_wide_end(heap, size_class); /* it may have free blocks of its own */
+    for (unsigned larger = size_class; block == NULL && larger < ACRE_CLASSES; larger++) {
         if (acre_class_bytes(larger) % alignment == 0) block = acre_heap_take(heap, larger, zero);
     }
     heap->makes_none = false;

@@ -10,7 +10,7 @@
  * class has its own, by way of mixed slabs at first. */
 #include "heap/heap.h"
 
-/* Of the wider class there may be this many for each thread that has a heap. */
+/* Of the wider class there may be this many for each thread in use, those of heaps that rest included. */
 #define SLABS_A_THREAD 8u
 
 static void serve(struct acre_heap *heap, unsigned size_class, unsigned by) {
@@ -25,10 +25,21 @@ void acre_wide_start(struct acre_heap *heap) {
         serve(heap, size_class, acre_class_wider(size_class));
 }
 
+void acre_wide_end(struct acre_heap *heap, unsigned size_class) {
+    if (acre_class_is_small(size_class)) serve(heap, size_class, size_class);
+}
+
+/* Blocks of its own that are free serve a class before more memory does. */
+static bool has_some(const struct acre_heap *heap, unsigned size_class) {
+    return heap->supply[size_class].stock > 0 || acre_depot_has(heap->depot, size_class);
+}
+
 void acre_wide_note_slab(struct acre_heap *heap, unsigned size_class) {
     if (!heap->depot->is_default || !acre_class_is_small(size_class)) return;
-    uint32_t slabs = atomic_load_explicit(&acre_depot_slabs[size_class], memory_order_relaxed) + 1;
-    if (slabs < SLABS_A_THREAD * acre_heap_threads()) return;
-    for (unsigned narrow = size_class; acre_class_wider(narrow) == size_class; narrow--)
-        serve(heap, narrow, narrow);
+    uint32_t slabs = atomic_load_explicit(&acre_depot_slabs[size_class], memory_order_relaxed);
+    bool many = slabs + 1 >= SLABS_A_THREAD * acre_heap_threads();
+    for (unsigned narrow = size_class - 1; narrow > ACRE_NEVER_WIDER; narrow--) {
+        if (acre_class_wider(narrow) != size_class) return;
+        if (many || has_some(heap, narrow)) serve(heap, narrow, narrow);
+    }
 }

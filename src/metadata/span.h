@@ -25,7 +25,7 @@ struct acre_span {
 
 /* The first is 0 since the page of a record that describes nothing may have been given back. */
 #define ACRE_OWNER_GONE ((uintptr_t)0)   /* describes nothing now: a late look at it must not adopt it */
-#define ACRE_OWNER_SHARED ((uintptr_t)1) /* on a depot's list: adopted under the depot's lock */
+#define ACRE_OWNER_SHARED ((uintptr_t)1) /* on a depot's list: taken and freed into under its lock */
 #define ACRE_OWNER_NONE ((uintptr_t)2)   /* anybody may adopt it */
 
 #endif

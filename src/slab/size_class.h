@@ -1,6 +1,6 @@
 /* Size classes: multiples of 16 up to 1 KiB, then eight to a doubling up to 32 KiB (at most 12.5 % apart).
  *
- * Class i of 1..64 is 16 * i bytes, so that a request rounded up to 16 names its class by itself. These lie in
+ * Class i of 1..64 is 16 * i bytes, so that the bytes of its blocks name it. These lie in
  * slabs of one granule with a bit per 16 bytes; larger ones in slabs of a few granules with at most 64 blocks, a
  * bit each. That both end at 1 KiB lets malloc come to all small blocks in one way, with no turn that a processor
  * has to guess where sizes vary (docs/decisions/0010-size-classes.md). */

@@ -81,6 +81,8 @@ MUTANTS = [
     Mutant("wide", "a small class never gets blocks of its own", "src/heap/wide.c",
            "if (slabs < SLABS_A_THREAD * acre_heap_threads()) return;", "if (slabs < UINT32_MAX) return;", "unit_heap",
            r"unit\.heap"),
+    Mutant("wide-first", "a wider class's blocks go out before a class's own that are free", "src/heap/wide.c",
+           "many || has_some(heap, narrow)", "many || (has_some(heap, narrow) && many)", "unit_heap", r"unit\.heap"),
     Mutant("depot-count", "what is freed in the depot is not counted", "src/slab/depot.c",
            "slab->free_at_arm += acre_slab_set_free(slab, number);", "acre_slab_set_free(slab, number);", "unit_heap soak",
            r"unit\.heap|soak"),

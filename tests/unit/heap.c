@@ -229,10 +229,54 @@ static void wide(void **state) {
     assert_int_equal(live_blocks(), 0);
 }
 
+/* Thousands, of which most are free when the thread ends. */
+#define LEFT 30000
+static void *left[LEFT];
+static void *leave_some(void *size_class) {
+    bool zero;
+    for (unsigned i = 0; i < LEFT; i++)
+        if ((left[i] = acre_heap_take(acre_heap_mine(), *(unsigned *)size_class, &zero)) == NULL) abort();
+    for (unsigned i = 0; i < LEFT; i++) {
+        if (i % 8 == 0) continue;
+        acre_heap_free((struct acre_slab *)acre_map_find((uintptr_t)left[i]), (uintptr_t)left[i]);
+        left[i] = NULL;
+    }
+    return NULL;
+}
+
+/* Free blocks of just the size go out before there are more of a wider one. */
+static void wide_after_narrow(void **state) {
+    (void)state;
+    struct acre_heap *heap = acre_heap_mine();
+    unsigned size_class = acre_class_of(130), by = acre_class_wider(size_class);
+    pthread_t thread;
+    bool zero;
+    pthread_create(&thread, NULL, leave_some, &size_class);
+    pthread_join(thread, NULL);
+    acre_heap_recover(heap); /* the thread's heap does not rest */
+    acre_wide_start(heap);
+    uint32_t slabs = acre_depot_slabs[by], own_slabs = acre_depot_slabs[size_class];
+    assert_true(own_slabs > 20);
+    for (unsigned i = 0; i < LEFT / 2; i++) {
+        if (left[i] != NULL) continue;
+        left[i] = acre_heap_take(heap, size_class, &zero);
+        assert_non_null(left[i]);
+    }
+    assert_true(acre_depot_slabs[by] <= slabs + 1);
+    assert_in_range(acre_depot_slabs[size_class], 1, own_slabs);
+    for (unsigned i = 0; i < LEFT; i++) {
+        if (left[i] != NULL)
+            acre_heap_free((struct acre_slab *)acre_map_find((uintptr_t)left[i]), (uintptr_t)left[i]);
+    }
+    assert_true(acre_heap_is_valid(heap));
+    assert_int_equal(live_blocks(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_steps),    cmocka_unit_test(two_threads),   cmocka_unit_test(orphans),
-        cmocka_unit_test(nothing_is_kept), cmocka_unit_test(out_of_memory), cmocka_unit_test(wide),
+        cmocka_unit_test(random_steps),      cmocka_unit_test(two_threads),   cmocka_unit_test(orphans),
+        cmocka_unit_test(nothing_is_kept),   cmocka_unit_test(out_of_memory), cmocka_unit_test(wide),
+        cmocka_unit_test(wide_after_narrow),
     };
     return cmocka_run_group_tests_name("heap", tests, group_setup, NULL);
 }
