@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum { steady_count = 4, line_count = 2, look_count = 300 };
-static const size_t most_bytes = (size_t)100 << 20;
+static const size_t most_bytes = (size_t)64 << 20;
 
 int main(void) {
     pthread_t threads[steady_count + line_count];
