@@ -31,7 +31,7 @@ static const char *const kind_words[] = {"word", "size in bytes (k, m, g, t allo
 
 static char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? (char)(letter + 32) : letter; }
 
-/* As strcspn, which is the only one to use some pages of libc in a small program, 120 KiB that would be resident.
+/* As strcspn, which alone would bring some pages of libc into a small program (docs/benchmarks.md, start-up).
  */
 static size_t length_up_to(const char *text, char stop) {
     size_t length = 0;
