@@ -20,12 +20,15 @@
 #define KEEP_MOST_SMALL_HEAP ((size_t)1 << 20)
 #define SOON_MS 1000
 /* A heap that grows past this gets huge pages: a fault for 512 pages instead of one each, and fewer misses of the
- * TLB in a big heap. Below, a page that holds one block would cost 2 MiB in a program that is small; and above,
- * where much is taken and little touched. So one chunk in eight has small pages, and the next seven get huge ones
- * if half of it is resident when it has all been taken. */
-#define HUGE_PAGES_FROM ((size_t)64 << 20)
+ * TLB in a big heap. The last one is half full on the average, and the first block in it makes all of it resident:
+ * a sixteenth of this at the most. Where much is taken and little touched it would cost more. So in a heap of a few
+ * hundred MiB one chunk in eight has small pages, and the next get huge ones if most of it is resident when it has
+ * all been taken: so many, or an eighth of the heap (docs/decisions/0005-huge-pages.md). */
+#define HUGE_PAGES_FROM ((size_t)32 << 20)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define HUGE_CHUNKS_IN_A_ROW 7
+#define HUGE_CHUNKS_PART 8
+#define DENSE_PARTS 3 /* of four */
 
 static void unfile(struct acre_chunk *chunk) {
     if (acre_list_holds(&chunk->run_node)) acre_list_remove(&chunk->run_node);
@@ -129,6 +132,47 @@ static void give_to_break(struct acre_page_heap *heap, struct acre_extent extent
     acre_quota_discharge(&heap->supplier->quota, extent.size_bytes);
 }
 
+static bool may_have_huge_pages(const struct acre_page_heap *heap) {
+    enum acre_thp thp = heap->policy.thp;
+    return thp == ACRE_THP_ALWAYS || (thp == ACRE_THP_AUTO && heap->chunk_bytes >= HUGE_PAGES_FROM);
+}
+
+static bool is_dense(const struct acre_chunk *chunk) {
+    size_t bytes = acre_chunk_bytes(chunk);
+    return acre_os_resident_bytes((void *)chunk->span.base, bytes) >= bytes / 4 * DENSE_PARTS;
+}
+
+/* Called when what there is has been taken. */
+static bool wants_huge_pages(struct acre_page_heap *heap) {
+    if (!may_have_huge_pages(heap)) return false;
+    if (heap->policy.thp == ACRE_THP_ALWAYS) return true;
+    if (heap->huge_chunks_left > 0) return --heap->huge_chunks_left > 0;
+    const struct acre_chunk *last = ACRE_CONTAINER_OF(heap->chunks.prev, struct acre_chunk, all_node);
+    if (last->huge_pages || !is_dense(last)) return false;
+    size_t part = heap->chunk_bytes / ACRE_CHUNK_BYTES / HUGE_CHUNKS_PART;
+    heap->huge_chunks_left = (unsigned)acre_max(HUGE_CHUNKS_IN_A_ROW, part);
+    return true;
+}
+
+/* Where a chunk of the break that begins here is to end: in a heap that may have huge pages, where one ends. */
+static uintptr_t break_chunk_end(const struct acre_page_heap *heap, uintptr_t base) {
+    uintptr_t end = base + ACRE_CHUNK_BYTES;
+    return may_have_huge_pages(heap) ? acre_align_down(end, HUGE_PAGE_BYTES) : end;
+}
+
+static uintptr_t top_of(const struct acre_chunk *chunk) { return chunk->span.base + acre_chunk_bytes(chunk); }
+
+static size_t break_room(const struct acre_page_heap *heap, const struct acre_chunk *chunk) {
+    uintptr_t end = break_chunk_end(heap, chunk->span.base);
+    return end - acre_min(end, top_of(chunk));
+}
+
+/* Where the break is too short for a huge page, the system is not asked what it would do. */
+static void advise_break(const struct acre_page_heap *heap, const struct acre_chunk *chunk) {
+    if (heap->chunk_bytes >= HUGE_PAGE_BYTES)
+        acre_source_advise_huge_pages(chunk->span.base, acre_chunk_bytes(chunk), chunk->advised);
+}
+
 /* Spreads an extent of the break over the last chunk and new ones; what finds no record is given back or lost to
  * address space alone (it was never touched). */
 static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
@@ -136,19 +180,22 @@ static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
     while (extent.size_bytes > 0) {
         struct acre_chunk *last = heap->break_chunk;
         size_t room = 0;
-        if (last != NULL && last->span.base + acre_chunk_bytes(last) == extent.base)
-            room = ACRE_CHUNK_BYTES - acre_chunk_bytes(last);
+        if (last != NULL && top_of(last) == extent.base)
+            room = break_room(heap, last);
         if (room == 0) {
+            bool huge_pages = wants_huge_pages(heap);
             last = new_chunk(heap, extent.base, true);
             if (last == NULL) {
                 give_to_break(heap, extent);
                 return added;
             }
+            last->huge_pages = last->advised = huge_pages;
             heap->break_chunk = last;
             room = ACRE_CHUNK_BYTES;
         }
         size_t part_bytes = acre_min(room, extent.size_bytes);
         add_pages(heap, last, extent.base, part_bytes);
+        advise_break(heap, last);
         extent.base += part_bytes;
         extent.size_bytes -= part_bytes;
         added = true;
@@ -159,27 +206,19 @@ static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
 /* What must be asked of the break so that `least_bytes` of it come to lie in one chunk. */
 static size_t break_need(const struct acre_page_heap *heap, size_t least_bytes) {
     if (heap->break_chunk == NULL) return least_bytes;
-    size_t room_bytes = ACRE_CHUNK_BYTES - acre_chunk_bytes(heap->break_chunk);
+    size_t room_bytes = break_room(heap, heap->break_chunk);
     return room_bytes < least_bytes ? room_bytes + least_bytes : least_bytes;
 }
 
-/* Where the break is too short for a huge page, the system is not asked what it would do. */
-static void advise_break(const struct acre_page_heap *heap, struct acre_extent extent) {
-    const struct acre_chunk *last = heap->break_chunk;
-    if (heap->chunk_bytes < HUGE_PAGE_BYTES || last == NULL) return;
-    uintptr_t base = acre_min(extent.base, last->span.base);
-    acre_source_advise_huge_pages(base, extent.base + extent.size_bytes - base,
-                                  heap->policy.thp == ACRE_THP_ALWAYS);
-}
-
-/* A huge page comes at the first touch of its 2 MiB, if these are all there then. */
+/* A huge page comes at the first touch of its 2 MiB, if these are all there then; and a chunk is looked at when it has
+ * all been taken. So it grows by whole chunks where there may be some. */
 static size_t break_step(const struct acre_page_heap *heap, size_t held_bytes) {
     size_t step_bytes = acre_align_down(held_bytes / 4, ACRE_GRANULE_BYTES);
     const struct acre_chunk *last = heap->break_chunk;
     step_bytes = acre_max(BREAK_STEP_LEAST, acre_min(step_bytes, BREAK_STEP_MOST));
-    if (heap->policy.thp != ACRE_THP_ALWAYS || last == NULL) return step_bytes;
-    uintptr_t top = last->span.base + acre_chunk_bytes(last);
-    return acre_align_up(top + BREAK_STEP_MOST, HUGE_PAGE_BYTES) - top;
+    if (last == NULL || !may_have_huge_pages(heap)) return step_bytes;
+    size_t room_bytes = break_room(heap, last);
+    return room_bytes > 0 ? room_bytes : break_chunk_end(heap, top_of(last)) - top_of(last);
 }
 
 static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_t limit_bytes) {
@@ -197,24 +236,7 @@ static bool grow_by_break(struct acre_page_heap *heap, size_t least_bytes, size_
         give_to_break(heap, extent);
         return false;
     }
-    bool added = add_extent(heap, extent);
-    advise_break(heap, extent);
-    return added;
-}
-
-/* Called when what there is has been taken. */
-static bool wants_huge_pages(struct acre_page_heap *heap) {
-    if (heap->policy.thp == ACRE_THP_ALWAYS) return true;
-    if (heap->policy.thp == ACRE_THP_NEVER || heap->chunk_bytes < HUGE_PAGES_FROM) return false;
-    if (heap->huge_chunks_left == 0) {
-        const struct acre_chunk *probe = ACRE_CONTAINER_OF(heap->chunks.prev, struct acre_chunk, all_node);
-        bool dense =
-            !probe->huge_pages && acre_os_resident_bytes((void *)probe->span.base, acre_chunk_bytes(probe)) >=
-                                      acre_chunk_bytes(probe) / 2;
-        heap->huge_chunks_left = dense ? HUGE_CHUNKS_IN_A_ROW : 0;
-        return dense;
-    }
-    return --heap->huge_chunks_left > 0;
+    return add_extent(heap, extent);
 }
 
 static uintptr_t take_supplied(struct acre_page_heap *heap, size_t size_bytes, size_t alignment) {
@@ -303,7 +325,7 @@ static void trim_break(struct acre_page_heap *heap, size_t keep_bytes) {
     size_t start_bytes = acre_align_up(((size_t)free_at << acre_page_shift()) + keep_bytes, ACRE_GRANULE_BYTES);
     if (start_bytes >= acre_chunk_bytes(last)) return;
     size_t cut_bytes = acre_chunk_bytes(last) - start_bytes;
-    uintptr_t top = last->span.base + acre_chunk_bytes(last);
+    uintptr_t top = top_of(last);
     /* The entries go first: another thread's huge block may lie there as soon as the break is lower. */
     acre_map_set(top - cut_bytes, cut_bytes, NULL);
     acre_supplier_count_call(heap->supplier);

@@ -25,7 +25,8 @@ acre_test(huge_many huge_blocks sources GLIBC ARGS many)
 acre_test(huge_grow huge_blocks sources GLIBC SOURCES auto mmap ARGS grow)
 
 acre_test_program(huge_pages sources/huge_pages.c)
-acre_test(huge_pages_auto huge_pages sources SOURCES auto mmap ARGS auto)
+acre_test(huge_pages_auto huge_pages sources SOURCES auto brk mmap ARGS auto)
+acre_test(huge_pages_sparse huge_pages sources SOURCES auto mmap ARGS sparse)
 acre_test(huge_pages_never huge_pages sources SOURCES auto OPTIONS thp:never ARGS never)
 acre_test(huge_pages_always huge_pages sources OPTIONS thp:always ARGS always)
 
