@@ -180,9 +180,9 @@ bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes, bool
     return done;
 }
 
-uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes) {
+uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes, size_t alignment) {
     if (!charge(size_bytes - old_bytes)) return 0;
-    uintptr_t base = map_aligned(size_bytes, acre_os_page_bytes());
+    uintptr_t base = map_aligned(size_bytes, alignment);
     if (base == 0) discharge(size_bytes - old_bytes);
     return base;
 }

@@ -29,7 +29,7 @@ bool acre_source_unmap(uintptr_t base, size_t size_bytes);
 bool acre_source_resize(uintptr_t base, size_t old_bytes, size_t new_bytes, bool *whole);
 /* A longer mapping that one of old_bytes is to be moved to, so that only the difference counts; and what undoes it.
  */
-uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes);
+uintptr_t acre_source_map_beside(size_t size_bytes, size_t old_bytes, size_t alignment);
 void acre_source_unmap_beside(uintptr_t base, size_t size_bytes, size_t old_bytes);
 /* The same after the move failed. */
 void acre_source_unmap_after_move(uintptr_t base, size_t size_bytes, size_t old_bytes);

@@ -25,8 +25,15 @@
  * for another one; when there are fewer, they are unmapped by and by. */
 #define LIVE_MANY 8192u
 #define VACANT_AT_ONCE 64
-/* Whether huge pages lie behind them is left to the system, unless the option thp says otherwise. */
+/* Huge pages behind blocks of these bytes or more: where they grew to that and were full before, and where a block
+ * that was freed had been full, for so many times its size. What lies behind the last whole huge page has small
+ * ones, so only what the program does not touch is wasted. Then the next block has small ones, and shows whether
+ * that goes on (docs/decisions/0005-huge-pages.md). */
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define HUGE_PAGES_LEAST HUGE_PAGE_BYTES
+#define HUGE_PAGES_TIMES 8
+#define LOOKED_AT_BYTES (2 * HUGE_PAGE_BYTES)
+#define FULL_PARTS 7 /* of eight */
 
 struct acre_vacant acre_huge_break_holes, acre_huge_vacant;
 static struct {
@@ -36,6 +43,7 @@ static struct {
     uint32_t mappings; /* the number of the last one */
     unsigned frees_in_row;
     size_t fresh_bytes;
+    size_t huge_pages_bytes;        /* that new blocks may have without another look at one */
     size_t live_blocks, live_bytes; /* over all spaces */
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
@@ -47,6 +55,7 @@ void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
     acre_huge_cache_start(&huge_blocks.cache);
     acre_huge_break_holes = acre_huge_vacant = (struct acre_vacant){NULL, 0, 0};
+    huge_blocks.huge_pages_bytes = 0;
 }
 
 bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == ACRE_HUGE_LIVE; }
@@ -86,11 +95,43 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
     huge->span.base = base;
     huge->mapped_bytes = huge->kept_bytes = mapped_bytes;
     huge->mapping = mapping;
-    huge->from_break = false;
+    huge->from_break = huge->huge_pages = false;
     acre_map_set(base, 1, &huge->span);
 }
 
 static bool are_many_live(void) { return huge_blocks.live_blocks > LIVE_MANY; }
+
+/* Whether the end of a block is resident. */
+static bool is_full(const struct acre_huge *huge) {
+    size_t bytes = acre_align_down(acre_min(huge->mapped_bytes, LOOKED_AT_BYTES), acre_os_page_bytes());
+    void *start = (void *)(huge->span.base + huge->mapped_bytes - bytes);
+    return acre_os_resident_bytes(start, bytes) >= bytes / 8 * FULL_PARTS;
+}
+
+/* Of a block that is done with: what it says about the next ones. */
+static void learn_from(const struct acre_huge *huge) {
+    bool tells = huge->mapped_bytes >= HUGE_PAGE_BYTES && !huge->huge_pages && !huge->from_break;
+    if (huge_blocks.policy.thp != ACRE_THP_AUTO || !tells) return;
+    huge_blocks.huge_pages_bytes = is_full(huge) ? HUGE_PAGES_TIMES * huge->mapped_bytes : 0;
+}
+
+static bool may_have_huge_pages(size_t size_bytes) {
+    if (size_bytes < HUGE_PAGES_LEAST || huge_blocks.policy.thp == ACRE_THP_NEVER) return false;
+    if (huge_blocks.policy.thp == ACRE_THP_ALWAYS) return true;
+    return size_bytes <= huge_blocks.huge_pages_bytes && !are_many_live();
+}
+
+/* For blocks with huge pages. The kernel joins no mapping with one that is not next to it, so of many blocks each
+ * would have its own. */
+static size_t huge_page_alignment(size_t alignment) {
+    return are_many_live() ? alignment : acre_max(alignment, HUGE_PAGE_BYTES);
+}
+
+static void ask_for_huge_pages(struct acre_huge *huge) {
+    acre_source_advise_huge_pages(huge->span.base, huge->mapped_bytes, true);
+    huge->huge_pages = true;
+    huge_blocks.huge_pages_bytes -= acre_min(huge_blocks.huge_pages_bytes, huge->mapped_bytes);
+}
 
 /* Whether it is gone; addresses that the kernel does not take back wait for another block. */
 static bool unmap_or_keep(struct acre_huge *huge) {
@@ -128,7 +169,8 @@ static void unmap(struct acre_huge *huge) {
     acre_map_set(huge->span.base, 1, NULL);
     if (huge->from_break) {
         acre_break_hole_make(&acre_huge_break_holes, huge);
-    } else if (are_many_live() && acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
+    } else if (are_many_live() && !huge->huge_pages &&
+               acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
         acre_released_note(ACRE_RELEASED_PAGES, huge->mapped_bytes);
         acre_source_rest(huge->mapped_bytes);
         acre_vacant_put(&acre_huge_vacant, huge);
@@ -165,36 +207,57 @@ static void note_fresh(size_t size_bytes) {
     acre_released_mapped_anew(size_bytes);
 }
 
+/* Elsewhere, in `mapped_bytes`, which is more. mremap moves pages, not bytes: the cost is that of page tables. The
+ * place to move to is made ready first, so that nothing can fail after the move; the old address leaves the map
+ * before the kernel may give it to another thread. */
+static uintptr_t move(struct acre_huge *huge, size_t mapped_bytes, size_t alignment) {
+    uintptr_t old = huge->span.base, base = acre_source_map_beside(mapped_bytes, huge->mapped_bytes, alignment);
+    if (base == 0) base = acre_source_map_beside(mapped_bytes, huge->mapped_bytes, acre_os_page_bytes());
+    if (base == 0) return 0;
+    if (!acre_map_reserve(base, 1)) {
+        acre_source_unmap_beside(base, mapped_bytes, huge->mapped_bytes);
+        return 0;
+    }
+    acre_map_set(old, 1, NULL);
+    if (!acre_os_move((void *)old, huge->mapped_bytes, (void *)base, mapped_bytes)) {
+        acre_map_set(old, 1, &huge->span);
+        acre_source_unmap_after_move(base, mapped_bytes, huge->mapped_bytes);
+        return 0;
+    }
+    huge->mapping = ++huge_blocks.mappings;
+    return base;
+}
+
+/* Whether what grows to these bytes is to have huge pages that it has not yet. */
+static bool gets_huge_pages(const struct acre_huge *huge, size_t mapped_bytes) {
+    if (huge->huge_pages || mapped_bytes <= huge->mapped_bytes || mapped_bytes < HUGE_PAGES_LEAST) return false;
+    if (huge_blocks.policy.thp == ACRE_THP_AUTO && huge->mapped_bytes >= HUGE_PAGE_BYTES) return is_full(huge);
+    return may_have_huge_pages(mapped_bytes);
+}
+
 /* Gives a mapping of its own another length, where it lies or elsewhere; false when that cannot be done, and then
- * it is as before. mremap moves pages, not bytes: the cost is that of page tables. The place to move to is made
- * ready first, so that nothing can fail after the move; the old address leaves the map before the kernel may give
- * it to another thread. */
+ * it is as before. */
 static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
-    uintptr_t old = huge->span.base, base = old;
+    uintptr_t base = huge->span.base;
     size_t old_bytes = huge->mapped_bytes;
-    bool whole;
-    if (!acre_source_resize(old, old_bytes, mapped_bytes, &whole)) {
+    bool whole, had_huge_pages = huge->huge_pages, gets = gets_huge_pages(huge, mapped_bytes);
+    if (!acre_source_resize(base, old_bytes, mapped_bytes, &whole)) {
         if (mapped_bytes < old_bytes || are_many_live() || !whole)
             return false; /* what was moved stays a mapping of its own */
-        base = acre_source_map_beside(mapped_bytes, old_bytes);
+        size_t alignment = acre_os_page_bytes();
+        base = move(huge, mapped_bytes, had_huge_pages || gets ? huge_page_alignment(alignment) : alignment);
         if (base == 0) return false;
-        if (!acre_map_reserve(base, 1)) {
-            acre_source_unmap_beside(base, mapped_bytes, old_bytes);
-            return false;
-        }
-        acre_map_set(old, 1, NULL);
-        if (!acre_os_move((void *)old, old_bytes, (void *)base, mapped_bytes)) {
-            acre_map_set(old, 1, &huge->span);
-            acre_source_unmap_after_move(base, mapped_bytes, old_bytes);
-            return false;
-        }
-        huge->mapping = ++huge_blocks.mappings;
     }
     if (mapped_bytes > old_bytes)
         note_fresh(mapped_bytes - old_bytes);
     else
         acre_supplier_note_released(huge->space->supplier, ACRE_RELEASED_MAPPINGS, old_bytes - mapped_bytes);
     acre_huge_describe(huge, base, mapped_bytes, huge->mapping);
+    huge->huge_pages = had_huge_pages;
+    if (gets) {
+        huge->mapping = ++huge_blocks.mappings; /* no part of another any more, which has not got them */
+        ask_for_huge_pages(huge);
+    }
     return true;
 }
 
@@ -280,14 +343,17 @@ static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_byt
     }
     *dirty_bytes = 0;
     if (alignment <= acre_os_page_bytes() && map_vacant(&huge, size_bytes)) return huge;
-    uintptr_t base = acre_source_map(size_bytes, alignment);
+    bool huge_pages = may_have_huge_pages(size_bytes);
+    uintptr_t base = huge_pages ? acre_source_map(size_bytes, huge_page_alignment(alignment)) : 0;
+    if (base == 0) base = acre_source_map(size_bytes, alignment);
     acre_supplier_count_call(supplier);
     if (base != 0 && acre_map_reserve(base, 1)) {
         note_fresh(size_bytes);
-        if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp != ACRE_THP_AUTO)
-            acre_source_advise_huge_pages(base, size_bytes, huge_blocks.policy.thp == ACRE_THP_ALWAYS);
         acre_decay_note_held(huge_blocks.live_bytes + size_bytes);
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
+        if (huge_pages) ask_for_huge_pages(huge);
+        if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp == ACRE_THP_NEVER)
+            acre_source_advise_huge_pages(base, size_bytes, false);
         return huge;
     }
     huge->span.base = base;
@@ -396,6 +462,7 @@ bool acre_huge_give(struct acre_huge *huge, uintptr_t block) {
     if (live) {
         forget_live(huge);
         huge->span.state = 0;
+        if (supplier->is_shared) learn_from(huge);
         if (supplier->is_shared) give_shared(huge);
     }
     acre_unlock(&huge_blocks.lock);

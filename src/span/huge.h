@@ -24,6 +24,7 @@ struct acre_huge {
     struct acre_huge_space *space; /* of a live one */
     uint32_t mapping; /* the same number: parts of what one call of mmap gave, which mremap takes as one */
     bool from_break;
+    bool huge_pages; /* were asked for, for all of the mapping */
     union {
         struct acre_node node; /* of a live one, or of one in the cache */
         struct {               /* of a vacant one: vacant.h */

@@ -76,6 +76,7 @@ static void cut(struct acre_huge_cache *cache, struct acre_huge *huge, size_t si
     struct acre_huge *other = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *other);
     if (other == NULL) return;
     acre_huge_describe(other, rest, rest_bytes, huge->mapping);
+    other->huge_pages = huge->huge_pages;
     other->freed_ms = huge->freed_ms;
     huge->mapped_bytes = size_bytes;
     add(cache, other);

@@ -180,8 +180,7 @@ static bool add_extent(struct acre_page_heap *heap, struct acre_extent extent) {
     while (extent.size_bytes > 0) {
         struct acre_chunk *last = heap->break_chunk;
         size_t room = 0;
-        if (last != NULL && top_of(last) == extent.base)
-            room = break_room(heap, last);
+        if (last != NULL && top_of(last) == extent.base) room = break_room(heap, last);
         if (room == 0) {
             bool huge_pages = wants_huge_pages(heap);
             last = new_chunk(heap, extent.base, true);
@@ -210,8 +209,8 @@ static size_t break_need(const struct acre_page_heap *heap, size_t least_bytes) 
     return room_bytes < least_bytes ? room_bytes + least_bytes : least_bytes;
 }
 
-/* A huge page comes at the first touch of its 2 MiB, if these are all there then; and a chunk is looked at when it has
- * all been taken. So it grows by whole chunks where there may be some. */
+/* A huge page comes at the first touch of its 2 MiB, if these are all there then; and a chunk is looked at when it
+ * has all been taken. So it grows by whole chunks where there may be some. */
 static size_t break_step(const struct acre_page_heap *heap, size_t held_bytes) {
     size_t step_bytes = acre_align_down(held_bytes / 4, ACRE_GRANULE_BYTES);
     const struct acre_chunk *last = heap->break_chunk;

@@ -344,6 +344,79 @@ static void random_break(void **state) {
     assert_int_equal(acre_source_break_bytes(), 0);
 }
 
+static uintptr_t take_anew(size_t size_bytes, bool fills) {
+    size_t dirty_bytes;
+    uintptr_t block = acre_huge_take_anew(&space, size_bytes, 4096, &dirty_bytes);
+    assert_true(block != 0 && is_valid());
+    if (fills) memset((void *)block, 1, size_bytes);
+    return block;
+}
+
+static bool has_huge_pages(uintptr_t block) {
+    bool has = record_of(block)->huge_pages;
+    assert_true(!has || block % (2 * MIB) == 0);
+    return has;
+}
+
+/* After a block that was full new ones have huge pages, eight times as much; after one that was not, none. */
+static void huge_pages_after_full_ones(void **state) {
+    (void)state;
+    uintptr_t blocks[4];
+    start(false, false);
+    blocks[0] = take_anew(4 * MIB, false);
+    give(blocks[0]);
+    blocks[0] = take_anew(4 * MIB, true);
+    assert_false(has_huge_pages(blocks[0]));
+    give(blocks[0]);
+    blocks[0] = take_anew(33 * MIB, false); /* too much */
+    blocks[1] = take_anew(MIB, false);      /* too little */
+    blocks[2] = take_anew(30 * MIB + 5000, false);
+    blocks[3] = take_anew(4 * MIB, false);
+    assert_false(has_huge_pages(blocks[0]) || has_huge_pages(blocks[1]) || has_huge_pages(blocks[3]));
+    assert_true(has_huge_pages(blocks[2]));
+    for (size_t i = 0; i < 4; i++) give(blocks[i]);
+    blocks[0] = take_anew(4 * MIB, true);
+    blocks[1] = take_anew(4 * MIB, false);
+    give(blocks[0]);
+    give(blocks[1]);
+    blocks[0] = take_anew(4 * MIB, false);
+    assert_false(has_huge_pages(blocks[0]));
+    give(blocks[0]);
+}
+
+static void huge_pages_where_full_ones_grow(void **state) {
+    (void)state;
+    start(false, false);
+    for (int fills = 0; fills < 2; fills++) {
+        uintptr_t block = take_anew(3 * MIB, fills != 0), grown = acre_huge_resize(record_of(block), block, 16 * MIB);
+        assert_true(grown != 0 && is_valid());
+        assert_int_equal(record_of(grown)->huge_pages, fills != 0);
+        grown = acre_huge_resize(record_of(grown), grown, 64 * MIB);
+        assert_int_equal(record_of(grown)->huge_pages, fills != 0);
+        grown = acre_huge_resize(record_of(grown), grown, 3 * MIB);
+        assert_true(unit_is_zero((char *)grown + 8192, 4096) == (fills == 0));
+        give(grown);
+    }
+}
+
+/* What is cut off an extent is like it. */
+static void huge_pages_stay_with_parts(void **state) {
+    (void)state;
+    size_t dirty_bytes;
+    start(true, false);
+    uintptr_t block = take_anew(4 * MIB, true), part;
+    give(block);
+    block = take_anew(16 * MIB, true);
+    assert_true(has_huge_pages(block));
+    give(block);
+    block = take(5 * MIB, 4096, &dirty_bytes);
+    part = take(5 * MIB, 4096, &dirty_bytes);
+    assert_true(dirty_bytes == 5 * MIB && record_of(block)->huge_pages && record_of(part)->huge_pages);
+    give(block);
+    give(part);
+    assert_true(acre_huge_decay(true) && acre_huge_cached_bytes() == 0);
+}
+
 static int group_setup(void **state) {
     (void)state;
     unit_start("source:mmap");
@@ -357,7 +430,8 @@ int main(void) {
         cmocka_unit_test(resize),          cmocka_unit_test(no_live_block),
         cmocka_unit_test(break_holes),   cmocka_unit_test(break_resize),
         cmocka_unit_test(no_memory),       cmocka_unit_test(refused_unmap), cmocka_unit_test(random_mmap),
-        cmocka_unit_test(random_break),
+        cmocka_unit_test(random_break),    cmocka_unit_test(huge_pages_after_full_ones),
+        cmocka_unit_test(huge_pages_where_full_ones_grow), cmocka_unit_test(huge_pages_stay_with_parts),
     };
     return cmocka_run_group_tests_name("huge", tests, group_setup, NULL);
 }
