@@ -19,7 +19,7 @@ needs_peers := libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2
 needs_arenas := libmimalloc-dev libjemalloc-dev libtalloc-dev libapr1-dev
 needs_bench := $(needs_programs) valgrind $(needs_peers)
 
-.PHONY: all build-release try check check-look-long check-faults coverage fuzz soak bench bench-limit bench-scale bench-giveback bench-steady bench-arenas install guide bench-sampling bench-misuse check-mutants lint clean help
+.PHONY: all build-release try check check-look-long check-faults coverage fuzz soak bench bench-limit bench-scale bench-giveback bench-steady bench-walk bench-arenas install guide bench-sampling bench-misuse check-mutants lint clean help
 all: build-release
 
 build-release:
@@ -106,6 +106,11 @@ bench-steady:
 	@$(MAKE) --no-print-directory build-release
 	python3 bench/steady.py --build build
 
+bench-walk:
+	@packaging/need.sh $(needs_build) $(needs_peers)
+	@$(MAKE) --no-print-directory build-release
+	python3 bench/walk.py --build build
+
 bench-arenas:
 	@packaging/need.sh $(needs_build) $(needs_arenas)
 	@$(MAKE) --no-print-directory build-release
@@ -144,6 +149,7 @@ help:
 	@echo 'make bench-scale     build, then curves: cost against threads, heap size, number of sizes'
 	@echo 'make bench-steady    what giving back costs programs that go on as they are'
 	@echo 'make bench-giveback  what goes back to Linux, and when, while a program sleeps or shrinks'
+	@echo 'make bench-walk      how fast 2 GiB of small trees are walked, on acre, glibc and the peers'
 	@echo 'make bench-arenas    arenas that come and go, beside those of other libraries and pools'
 	@echo 'make bench-sampling  what acre run costs a program, and what acre run --html does on top'
 	@echo 'make bench-misuse    who notices what of double frees and the like: acre, glibc and the peers'

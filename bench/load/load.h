@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct load_options {
     uint64_t count;    /* how much work; what one unit is, each workload says */
@@ -68,6 +69,9 @@ struct block {
     unsigned char *bytes;
     size_t size;
 };
+
+/* What a clock of clock_gettime says, in nanoseconds. */
+uint64_t now_ns(clockid_t clock);
 
 /* Ends the program with a message, as the two below do where there is no memory. */
 void give_up(const char *what) __attribute__((noreturn));

@@ -122,13 +122,6 @@ static uint64_t replace(const struct part *part, struct random random)
     return sum;
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void *part_run(void *argument)
 {
     struct part *part = argument;

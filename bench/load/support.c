@@ -14,6 +14,13 @@ void give_up(const char *what)
     exit(3);
 }
 
+uint64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 size_t random_pareto(struct random *random, size_t least, size_t most)
 {
     /* 32 random bits as a fraction in (0, 1]; the inverse of the distribution function is least / fraction */

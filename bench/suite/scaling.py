@@ -90,7 +90,7 @@ class Cost:
 
 
 def timed_line(said):
-    """What load/scale.c says about its second part; nothing for a workload that is timed as a whole."""
+    """What a loop says about a part that it times itself; nothing for a workload that is timed as a whole."""
     for line in said.splitlines():
         if line.startswith("timed "):
             return {name: int(value) for name, _, value in (pair.partition("=") for pair in line.split()[1:])}
