@@ -31,7 +31,6 @@ static bool start(void) {
         .cache = acre_options.huge_cache != 0,
         .cache_bytes = acre_min(CACHE_BYTES, memory_limit_bytes() / 16),
         .decay_ms = acre_options.decay_ms,
-        .thp = (enum acre_thp)acre_options.thp,
     };
     acre_misuse_start((enum acre_misuse_policy)acre_options.misuse);
     acre_source_start(acre_options.limit_bytes == 0 ? SIZE_MAX : acre_options.limit_bytes);

@@ -16,7 +16,7 @@ void acre_arena_start(struct acre_arena *arena, const char *name, const struct a
                                      .decay_ms = options->decay_ms};
     arena->name = name;
     acre_supplier_start(&arena->supplier, (enum acre_source)options->source, SIZE_MAX);
-    acre_huge_space_start(&arena->huge, &arena->supplier);
+    acre_huge_space_start(&arena->huge, &arena->supplier, pages.thp);
     acre_page_heap_start(&arena->pages, &pages, &arena->supplier);
     acre_depot_start(&arena->depot, name, &arena->pages, NULL);
     arena->depot.is_default = true;

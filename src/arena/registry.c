@@ -171,7 +171,7 @@ static int start_arena(struct acre_arena *arena, const struct acre_arena_options
     struct acre_page_policy policy =
         policy_of(wanted, options, borrows ? FIRST_CHUNK_BYTES : FIRST_CHUNK_ALONE_BYTES);
     acre_page_heap_start(&arena->pages, &policy, &arena->supplier);
-    acre_huge_space_start(&arena->huge, &arena->supplier);
+    acre_huge_space_start(&arena->huge, &arena->supplier, policy.thp);
     acre_depot_start(&arena->depot, NULL, &arena->pages, borrows ? &acre_arena_shared : NULL);
     if (wanted->source == ACRE_SOURCE_CUSTOM) {
         arena->pages.lock.rank = ACRE_RANK_CUSTOM_PAGES;

@@ -8,6 +8,7 @@
 #include "span/released.h"
 #include "span/break_holes.h"
 #include "span/huge_cache.h"
+#include "span/huge_pages.h"
 #include "span/supplier.h"
 
 /* The cache is for a program that takes and frees blocks in turn, not a second heap. */
@@ -25,16 +26,6 @@
  * for another one; when there are fewer, they are unmapped by and by. */
 #define LIVE_MANY 8192u
 #define VACANT_AT_ONCE 64
-/* Huge pages behind blocks of these bytes or more: where they grew to that and were full before, and where a block
- * that was freed had been full, for so many times its size. What lies behind the last whole huge page has small
- * ones, so only what the program does not touch is wasted. Then the next block has small ones, and shows whether
- * that goes on (docs/decisions/0005-huge-pages.md). */
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
-#define HUGE_PAGES_LEAST HUGE_PAGE_BYTES
-#define HUGE_PAGES_TIMES 8
-#define LOOKED_AT_BYTES (2 * HUGE_PAGE_BYTES)
-#define FULL_PARTS 7 /* of eight */
-
 struct acre_vacant acre_huge_break_holes, acre_huge_vacant;
 static struct {
     struct acre_lock lock;
@@ -43,7 +34,6 @@ static struct {
     uint32_t mappings; /* the number of the last one */
     unsigned frees_in_row;
     size_t fresh_bytes;
-    size_t huge_pages_bytes;        /* that new blocks may have without another look at one */
     size_t live_blocks, live_bytes; /* over all spaces */
 } huge_blocks = {.lock = ACRE_LOCK(ACRE_RANK_HUGE)};
 
@@ -55,13 +45,14 @@ void acre_huge_start(const struct acre_huge_policy *policy) {
     huge_blocks.policy = *policy;
     acre_huge_cache_start(&huge_blocks.cache);
     acre_huge_break_holes = acre_huge_vacant = (struct acre_vacant){NULL, 0, 0};
-    huge_blocks.huge_pages_bytes = 0;
+    acre_huge_pages_start();
 }
 
 bool acre_huge_is_live(const struct acre_huge *huge) { return huge->span.state == ACRE_HUGE_LIVE; }
 
-void acre_huge_space_start(struct acre_huge_space *space, struct acre_supplier *supplier) {
+void acre_huge_space_start(struct acre_huge_space *space, struct acre_supplier *supplier, enum acre_thp thp) {
     space->supplier = supplier;
+    space->thp = thp;
     acre_list_start(&space->live);
     space->figures = (struct acre_huge_figures){0, 0, 0};
     space->zeroes = false;
@@ -101,36 +92,10 @@ void acre_huge_describe(struct acre_huge *huge, uintptr_t base, size_t mapped_by
 
 static bool are_many_live(void) { return huge_blocks.live_blocks > LIVE_MANY; }
 
-/* Whether the end of a block is resident. */
-static bool is_full(const struct acre_huge *huge) {
-    size_t bytes = acre_align_down(acre_min(huge->mapped_bytes, LOOKED_AT_BYTES), acre_os_page_bytes());
-    void *start = (void *)(huge->span.base + huge->mapped_bytes - bytes);
-    return acre_os_resident_bytes(start, bytes) >= bytes / 8 * FULL_PARTS;
-}
-
-/* Of a block that is done with: what it says about the next ones. */
-static void learn_from(const struct acre_huge *huge) {
-    bool tells = huge->mapped_bytes >= HUGE_PAGE_BYTES && !huge->huge_pages && !huge->from_break;
-    if (huge_blocks.policy.thp != ACRE_THP_AUTO || !tells) return;
-    huge_blocks.huge_pages_bytes = is_full(huge) ? HUGE_PAGES_TIMES * huge->mapped_bytes : 0;
-}
-
-static bool may_have_huge_pages(size_t size_bytes) {
-    if (size_bytes < HUGE_PAGES_LEAST || huge_blocks.policy.thp == ACRE_THP_NEVER) return false;
-    if (huge_blocks.policy.thp == ACRE_THP_ALWAYS) return true;
-    return size_bytes <= huge_blocks.huge_pages_bytes && !are_many_live();
-}
-
 /* For blocks with huge pages. The kernel joins no mapping with one that is not next to it, so of many blocks each
  * would have its own. */
 static size_t huge_page_alignment(size_t alignment) {
-    return are_many_live() ? alignment : acre_max(alignment, HUGE_PAGE_BYTES);
-}
-
-static void ask_for_huge_pages(struct acre_huge *huge) {
-    acre_source_advise_huge_pages(huge->span.base, huge->mapped_bytes, true);
-    huge->huge_pages = true;
-    huge_blocks.huge_pages_bytes -= acre_min(huge_blocks.huge_pages_bytes, huge->mapped_bytes);
+    return are_many_live() ? alignment : acre_max(alignment, ACRE_HUGE_PAGE_BYTES);
 }
 
 /* Whether it is gone; addresses that the kernel does not take back wait for another block. */
@@ -167,10 +132,10 @@ void acre_huge_keep_vacant(uintptr_t base, size_t size_bytes) {
 static void unmap(struct acre_huge *huge) {
     huge->span.state = 0;
     acre_map_set(huge->span.base, 1, NULL);
+    acre_huge_pages_note_resized(huge, huge->mapped_bytes, 0);
     if (huge->from_break) {
         acre_break_hole_make(&acre_huge_break_holes, huge);
-    } else if (are_many_live() && !huge->huge_pages &&
-               acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
+    } else if (are_many_live() && acre_os_release((void *)huge->span.base, huge->mapped_bytes)) {
         acre_released_note(ACRE_RELEASED_PAGES, huge->mapped_bytes);
         acre_source_rest(huge->mapped_bytes);
         acre_vacant_put(&acre_huge_vacant, huge);
@@ -182,6 +147,7 @@ static void unmap(struct acre_huge *huge) {
 
 static bool decay_locked(bool all) {
     bool any = all && acre_break_hole_lower(&acre_huge_break_holes);
+    if (all) acre_huge_pages_forget();
     uint64_t before_ms = UINT64_MAX, now_ms;
     if (!are_many_live()) unmap_vacant(all ? SIZE_MAX : VACANT_AT_ONCE);
     if (huge_blocks.cache.count == 0) return any;
@@ -228,19 +194,13 @@ static uintptr_t move(struct acre_huge *huge, size_t mapped_bytes, size_t alignm
     return base;
 }
 
-/* Whether what grows to these bytes is to have huge pages that it has not yet. */
-static bool gets_huge_pages(const struct acre_huge *huge, size_t mapped_bytes) {
-    if (huge->huge_pages || mapped_bytes <= huge->mapped_bytes || mapped_bytes < HUGE_PAGES_LEAST) return false;
-    if (huge_blocks.policy.thp == ACRE_THP_AUTO && huge->mapped_bytes >= HUGE_PAGE_BYTES) return is_full(huge);
-    return may_have_huge_pages(mapped_bytes);
-}
-
 /* Gives a mapping of its own another length, where it lies or elsewhere; false when that cannot be done, and then
  * it is as before. */
-static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
+static bool remap(const struct acre_huge_space *space, struct acre_huge *huge, size_t mapped_bytes) {
     uintptr_t base = huge->span.base;
     size_t old_bytes = huge->mapped_bytes;
-    bool whole, had_huge_pages = huge->huge_pages, gets = gets_huge_pages(huge, mapped_bytes);
+    bool whole, had_huge_pages = huge->huge_pages;
+    bool gets = !are_many_live() && acre_huge_pages_for_grown(huge, mapped_bytes, space->thp);
     if (!acre_source_resize(base, old_bytes, mapped_bytes, &whole)) {
         if (mapped_bytes < old_bytes || are_many_live() || !whole)
             return false; /* what was moved stays a mapping of its own */
@@ -251,25 +211,28 @@ static bool remap(struct acre_huge *huge, size_t mapped_bytes) {
     if (mapped_bytes > old_bytes)
         note_fresh(mapped_bytes - old_bytes);
     else
-        acre_supplier_note_released(huge->space->supplier, ACRE_RELEASED_MAPPINGS, old_bytes - mapped_bytes);
+        acre_supplier_note_released(space->supplier, ACRE_RELEASED_MAPPINGS, old_bytes - mapped_bytes);
     acre_huge_describe(huge, base, mapped_bytes, huge->mapping);
     huge->huge_pages = had_huge_pages;
+    acre_huge_pages_note_resized(huge, old_bytes, mapped_bytes);
     if (gets) {
         huge->mapping = ++huge_blocks.mappings; /* no part of another any more, which has not got them */
-        ask_for_huge_pages(huge);
+        acre_huge_pages_ask(huge);
     }
     return true;
 }
 
 /* From the cache: what fits, or else the longest of what is too short, made longer. */
-static struct acre_huge *use_again(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
+static struct acre_huge *use_again(const struct acre_huge_space *space, size_t size_bytes, size_t alignment,
+                                   size_t *dirty_bytes) {
     struct acre_huge *huge = acre_huge_cache_take(&huge_blocks.cache, size_bytes, alignment);
-    *dirty_bytes = size_bytes;
-    if (huge != NULL || alignment > acre_os_page_bytes()) return huge;
-    huge = acre_huge_cache_take_short(&huge_blocks.cache, size_bytes);
+    bool is_short = huge == NULL;
+    if (is_short && alignment <= acre_os_page_bytes())
+        huge = acre_huge_cache_take_short(&huge_blocks.cache, size_bytes);
     if (huge == NULL) return NULL;
-    *dirty_bytes = huge->mapped_bytes;
-    if (remap(huge, size_bytes)) return huge;
+    *dirty_bytes = is_short ? huge->mapped_bytes : size_bytes;
+    bool suits = !huge->huge_pages || space->thp != ACRE_THP_NEVER;
+    if (suits && (!is_short || remap(space, huge, size_bytes))) return huge;
     acre_huge_cache_put(&huge_blocks.cache, huge, huge->freed_ms);
     return NULL;
 }
@@ -332,8 +295,9 @@ static void give_supplied(struct acre_supplier *supplier, struct acre_huge *huge
     acre_metadata_give(ACRE_RECORD_HUGE, huge);
 }
 
-static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_bytes, size_t alignment,
+static struct acre_huge *map_new(const struct acre_huge_space *space, size_t size_bytes, size_t alignment,
                                  size_t *dirty_bytes) {
+    struct acre_supplier *supplier = space->supplier;
     struct acre_huge *huge = acre_metadata_take(ACRE_RECORD_HUGE, sizeof *huge);
     if (huge == NULL) return NULL;
     if (supplier->source == ACRE_SOURCE_BRK && alignment <= ACRE_GRANULE_BYTES) {
@@ -343,7 +307,8 @@ static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_byt
     }
     *dirty_bytes = 0;
     if (alignment <= acre_os_page_bytes() && map_vacant(&huge, size_bytes)) return huge;
-    bool huge_pages = may_have_huge_pages(size_bytes);
+    bool many = are_many_live() && space->thp == ACRE_THP_AUTO;
+    bool huge_pages = !many && acre_huge_pages_for_new(size_bytes, space->thp);
     uintptr_t base = huge_pages ? acre_source_map(size_bytes, huge_page_alignment(alignment)) : 0;
     if (base == 0) base = acre_source_map(size_bytes, alignment);
     acre_supplier_count_call(supplier);
@@ -351,8 +316,8 @@ static struct acre_huge *map_new(struct acre_supplier *supplier, size_t size_byt
         note_fresh(size_bytes);
         acre_decay_note_held(huge_blocks.live_bytes + size_bytes);
         acre_huge_describe(huge, base, size_bytes, ++huge_blocks.mappings);
-        if (huge_pages) ask_for_huge_pages(huge);
-        if (size_bytes >= HUGE_PAGE_BYTES && huge_blocks.policy.thp == ACRE_THP_NEVER)
+        if (huge_pages) acre_huge_pages_ask(huge);
+        if (size_bytes >= ACRE_HUGE_PAGE_BYTES && space->thp == ACRE_THP_NEVER)
             acre_source_advise_huge_pages(base, size_bytes, false);
         return huge;
     }
@@ -372,21 +337,21 @@ static size_t mapped_size(size_t size_bytes, size_t unit_bytes) {
 }
 
 /* What is used again may be a little longer, for which there must be room in the quota; it is charged then. */
-static struct acre_huge *use_again_within(struct acre_quota *quota, size_t size_bytes, size_t alignment,
+static struct acre_huge *use_again_within(const struct acre_huge_space *space, size_t size_bytes, size_t alignment,
                                           size_t *dirty_bytes) {
-    struct acre_huge *huge = use_again(size_bytes, alignment, dirty_bytes);
-    if (huge == NULL || acre_quota_charge(quota, huge->mapped_bytes - size_bytes)) return huge;
+    struct acre_huge *huge = use_again(space, size_bytes, alignment, dirty_bytes);
+    if (huge == NULL || acre_quota_charge(&space->supplier->quota, huge->mapped_bytes - size_bytes)) return huge;
     acre_huge_cache_put(&huge_blocks.cache, huge, acre_os_clock_ms());
     return NULL;
 }
 
-static struct acre_huge *take_shared(struct acre_supplier *supplier, size_t size_bytes, size_t alignment, bool anew,
-                                     size_t *dirty_bytes) {
+static struct acre_huge *take_shared(const struct acre_huge_space *space, size_t size_bytes, size_t alignment,
+                                     bool anew, size_t *dirty_bytes) {
     struct acre_huge *huge = NULL;
     huge_blocks.frees_in_row = 0;
-    if (!anew) huge = use_again_within(&supplier->quota, size_bytes, alignment, dirty_bytes);
-    if (huge == NULL) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
-    if (huge == NULL && decay_locked(true)) huge = map_new(supplier, size_bytes, alignment, dirty_bytes);
+    if (!anew) huge = use_again_within(space, size_bytes, alignment, dirty_bytes);
+    if (huge == NULL) huge = map_new(space, size_bytes, alignment, dirty_bytes);
+    if (huge == NULL && decay_locked(true)) huge = map_new(space, size_bytes, alignment, dirty_bytes);
     return huge;
 }
 
@@ -400,7 +365,7 @@ static uintptr_t take(struct acre_huge_space *space, size_t size_bytes, size_t a
     alignment = acre_max(alignment, acre_os_page_bytes());
     if (!supplier->is_shared) huge = take_supplied(supplier, mapped_bytes, alignment, dirty_bytes);
     acre_lock(&huge_blocks.lock);
-    if (supplier->is_shared) huge = take_shared(supplier, mapped_bytes, alignment, anew, dirty_bytes);
+    if (supplier->is_shared) huge = take_shared(space, mapped_bytes, alignment, anew, dirty_bytes);
     if (huge != NULL) {
         huge->kept_bytes = huge->mapped_bytes;
         note_live(space, huge, size_bytes);
@@ -462,7 +427,7 @@ bool acre_huge_give(struct acre_huge *huge, uintptr_t block) {
     if (live) {
         forget_live(huge);
         huge->span.state = 0;
-        if (supplier->is_shared) learn_from(huge);
+        if (supplier->is_shared) acre_huge_pages_note_freed(huge, huge->space->thp);
         if (supplier->is_shared) give_shared(huge);
     }
     acre_unlock(&huge_blocks.lock);
@@ -513,7 +478,7 @@ static bool resize_locked(struct acre_huge *huge, size_t mapped_bytes) {
     if (mapped_bytes > huge->mapped_bytes && may_extend &&
         acre_huge_cache_extend(&huge_blocks.cache, huge, mapped_bytes))
         return keep(huge, mapped_bytes);
-    return remap(huge, mapped_bytes);
+    return remap(huge->space, huge, mapped_bytes);
 }
 
 /* The quota allows for it. */

@@ -43,6 +43,7 @@ struct acre_huge_space {
     struct acre_supplier *supplier;
     struct acre_node live;
     struct acre_huge_figures figures;
+    enum acre_thp thp;
     bool zeroes; /* what a block grows by is zeros */
 };
 
@@ -50,10 +51,9 @@ struct acre_huge_policy {
     bool cache;
     size_t cache_bytes; /* the most that the cache may hold */
     uint32_t decay_ms;
-    enum acre_thp thp;
 };
 void acre_huge_start(const struct acre_huge_policy *policy);
-void acre_huge_space_start(struct acre_huge_space *space, struct acre_supplier *supplier);
+void acre_huge_space_start(struct acre_huge_space *space, struct acre_supplier *supplier, enum acre_thp thp);
 /* Frees all of its blocks. */
 void acre_huge_space_empty(struct acre_huge_space *space);
 /* Calls visit for each of its live blocks, with the lock held, until it returns false; whether it did not. */

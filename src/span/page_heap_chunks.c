@@ -144,13 +144,16 @@ static bool is_dense(const struct acre_chunk *chunk) {
 
 /* Called when what there is has been taken. */
 static bool wants_huge_pages(struct acre_page_heap *heap) {
-    if (!may_have_huge_pages(heap)) return false;
     if (heap->policy.thp == ACRE_THP_ALWAYS) return true;
+    /* Of a heap that was bigger, fewer are left. */
+    size_t part = heap->chunk_bytes / ACRE_CHUNK_BYTES / HUGE_CHUNKS_PART;
+    unsigned most = may_have_huge_pages(heap) ? (unsigned)acre_max(HUGE_CHUNKS_IN_A_ROW, part) : 0;
+    heap->huge_chunks_left = (unsigned)acre_min(heap->huge_chunks_left, most);
+    if (most == 0) return false;
     if (heap->huge_chunks_left > 0) return --heap->huge_chunks_left > 0;
     const struct acre_chunk *last = ACRE_CONTAINER_OF(heap->chunks.prev, struct acre_chunk, all_node);
     if (last->huge_pages || !is_dense(last)) return false;
-    size_t part = heap->chunk_bytes / ACRE_CHUNK_BYTES / HUGE_CHUNKS_PART;
-    heap->huge_chunks_left = (unsigned)acre_max(HUGE_CHUNKS_IN_A_ROW, part);
+    heap->huge_chunks_left = most;
     return true;
 }
 

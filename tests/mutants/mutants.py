@@ -87,7 +87,7 @@ MUTANTS = [
            "#define DENSE_PARTS 3 ", "#define DENSE_PARTS 0 ", "huge_pages acre", r"sources\.huge_pages_sparse"),
     Mutant("huge-aligned", "chunks of the break do not begin where huge pages do", "src/span/page_heap_chunks.c",
            "acre_align_down(end, HUGE_PAGE_BYTES) : end;", "end : end;", "huge_pages acre", r"sources\.huge_pages_auto"),
-    Mutant("huge-full", "huge blocks get huge pages after any other", "src/span/huge.c",
+    Mutant("huge-full", "huge blocks get huge pages after any other", "src/span/huge_pages.c",
            "#define FULL_PARTS 7 ", "#define FULL_PARTS 0 ", "unit_huge", r"unit\.huge"),
     Mutant("huge-parts", "what is cut off a mapping with huge pages is said to have none", "src/span/huge_cache.c",
            "    other->huge_pages = huge->huge_pages;\n", "", "unit_huge", r"unit\.huge"),

@@ -27,10 +27,10 @@ static bool is_valid(void) {
 }
 
 static void start(bool cache, bool from_break) {
-    struct acre_huge_policy policy = {cache, 32 * MIB, 3600000, ACRE_THP_AUTO};
+    struct acre_huge_policy policy = {cache, 32 * MIB, 3600000};
     acre_huge_start(&policy);
     acre_supplier_start(&supplier, from_break ? ACRE_SOURCE_BRK : ACRE_SOURCE_MMAP, SIZE_MAX);
-    acre_huge_space_start(&space, &supplier);
+    acre_huge_space_start(&space, &supplier, ACRE_THP_AUTO);
 }
 
 static uintptr_t take(size_t size_bytes, size_t alignment, size_t *dirty_bytes) {
@@ -358,30 +358,56 @@ static bool has_huge_pages(uintptr_t block) {
     return has;
 }
 
-/* After a block that was full new ones have huge pages, eight times as much; after one that was not, none. */
+/* After a block that was full new ones up to its length have huge pages, twice as much in all; after one that was
+ * not, or a trim, none. */
 static void huge_pages_after_full_ones(void **state) {
     (void)state;
-    uintptr_t blocks[4];
+    uintptr_t blocks[6];
     start(false, false);
-    blocks[0] = take_anew(4 * MIB, false);
-    give(blocks[0]);
-    blocks[0] = take_anew(4 * MIB, true);
+    give(take_anew(8 * MIB, false));
+    blocks[0] = take_anew(8 * MIB, true);
     assert_false(has_huge_pages(blocks[0]));
     give(blocks[0]);
-    blocks[0] = take_anew(33 * MIB, false); /* too much */
-    blocks[1] = take_anew(MIB, false);      /* too little */
-    blocks[2] = take_anew(30 * MIB + 5000, false);
-    blocks[3] = take_anew(4 * MIB, false);
-    assert_false(has_huge_pages(blocks[0]) || has_huge_pages(blocks[1]) || has_huge_pages(blocks[3]));
-    assert_true(has_huge_pages(blocks[2]));
-    for (size_t i = 0; i < 4; i++) give(blocks[i]);
-    blocks[0] = take_anew(4 * MIB, true);
-    blocks[1] = take_anew(4 * MIB, false);
-    give(blocks[0]);
-    give(blocks[1]);
-    blocks[0] = take_anew(4 * MIB, false);
-    assert_false(has_huge_pages(blocks[0]));
-    give(blocks[0]);
+    blocks[0] = take_anew(8 * MIB + 4096, false); /* too much */
+    blocks[1] = take_anew(MIB, false);            /* too little */
+    blocks[2] = take_anew(5 * MIB + 5000, false);
+    blocks[3] = take_anew(8 * MIB, true);
+    blocks[4] = take_anew(3 * MIB, false); /* too much in all */
+    assert_false(has_huge_pages(blocks[0]) || has_huge_pages(blocks[1]) || has_huge_pages(blocks[4]));
+    assert_true(has_huge_pages(blocks[2]) && has_huge_pages(blocks[3]));
+    give(blocks[3]);
+    blocks[3] = take_anew(3 * MIB, false);
+    assert_true(has_huge_pages(blocks[3]));
+    give(blocks[4]); /* that was not full */
+    blocks[4] = take_anew(2 * MIB, false);
+    blocks[5] = take_anew(2 * MIB, true);
+    assert_false(has_huge_pages(blocks[4]));
+    give(blocks[5]);
+    acre_huge_decay(true);
+    blocks[5] = take_anew(2 * MIB, false);
+    assert_false(has_huge_pages(blocks[5]));
+    for (size_t i = 0; i < 6; i++) give(blocks[i]);
+}
+
+/* Nor are they taken from the cache, or asked for where a block grows. */
+static void huge_pages_never(void **state) {
+    (void)state;
+    size_t dirty_bytes;
+    start(true, false);
+    give(take_anew(4 * MIB, true));
+    uintptr_t block = take_anew(4 * MIB, true);
+    assert_true(has_huge_pages(block));
+    give(block);
+    acre_huge_space_start(&space, &supplier, ACRE_THP_NEVER);
+    for (size_t i = 0; i < 4; i++) {
+        block = acre_huge_take(&space, 4 * MIB, 4096, &dirty_bytes);
+        assert_false(has_huge_pages(block));
+        memset((void *)block, 1, 4 * MIB);
+    }
+    block = acre_huge_resize(record_of(block), block, 6 * MIB);
+    assert_false(has_huge_pages(block));
+    acre_huge_space_empty(&space);
+    acre_huge_decay(true);
 }
 
 static void huge_pages_where_full_ones_grow(void **state) {
@@ -404,7 +430,7 @@ static void huge_pages_stay_with_parts(void **state) {
     (void)state;
     size_t dirty_bytes;
     start(true, false);
-    uintptr_t block = take_anew(4 * MIB, true), part;
+    uintptr_t block = take_anew(16 * MIB, true), part;
     give(block);
     block = take_anew(16 * MIB, true);
     assert_true(has_huge_pages(block));
@@ -431,6 +457,7 @@ int main(void) {
         cmocka_unit_test(break_holes),   cmocka_unit_test(break_resize),
         cmocka_unit_test(no_memory),       cmocka_unit_test(refused_unmap), cmocka_unit_test(random_mmap),
         cmocka_unit_test(random_break),    cmocka_unit_test(huge_pages_after_full_ones),
+        cmocka_unit_test(huge_pages_never),
         cmocka_unit_test(huge_pages_where_full_ones_grow), cmocka_unit_test(huge_pages_stay_with_parts),
     };
     return cmocka_run_group_tests_name("huge", tests, group_setup, NULL);

@@ -35,8 +35,7 @@ void unit_start(const char *text) {
     struct acre_options options;
     settle_libc();
     acre_options_read(&options, text);
-    struct acre_huge_policy huge = {options.huge_cache != 0, (size_t)32 << 20, options.decay_ms,
-                                    (enum acre_thp)options.thp};
+    struct acre_huge_policy huge = {options.huge_cache != 0, (size_t)32 << 20, options.decay_ms};
     acre_huge_start(&huge);
     acre_arena_start(&acre_default_arena, "default", &options);
 }
